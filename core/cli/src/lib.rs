@@ -1,0 +1,1 @@
+//! The occopus command and the legacy occopus-* commands.

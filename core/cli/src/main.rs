@@ -1,0 +1,2 @@
+//! The `occopus` command.
+fn main() {}

@@ -1,0 +1,201 @@
+//! The typed model of checked descriptors: what the rest of Occopus works with.
+//!
+//! Free-form sections are JSON objects; their keys are sorted, as in the original's store. All types
+//! serialise, so that a description and its node definitions can be pinned in a store.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A checked infrastructure description with merged variables and resolved dependencies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Infrastructure {
+    /// `infra_name`.
+    pub name: String,
+    /// `user_id` as written; null if absent.
+    #[serde(default)]
+    pub user_id: Value,
+    /// The nodes in file order.
+    pub nodes: Vec<Node>,
+    /// The dependencies in file order.
+    #[serde(default)]
+    pub dependencies: Vec<Dependency>,
+    /// `variables` of the infrastructure.
+    #[serde(default)]
+    pub variables: Map<String, Value>,
+}
+
+impl Infrastructure {
+    /// The node called `name`.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+}
+
+/// A node of an infrastructure description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Unique name inside the infrastructure.
+    pub name: String,
+    /// `type`: name of the node definition.
+    #[serde(rename = "type")]
+    pub definition: String,
+    /// Limits, already clamped: `1 <= min <= max`.
+    #[serde(default)]
+    pub scaling: Scaling,
+    /// `scaling` as the file has it; templates can read it. `None` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling_source: Option<Value>,
+    /// `filter`; `None` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Map<String, Value>>,
+    /// The infrastructure's variables overlaid with the node's own.
+    #[serde(default)]
+    pub variables: Map<String, Value>,
+}
+
+/// How many instances a node has at least and at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// At least this many; also the number at first start.
+    pub min: u32,
+    /// At most this many.
+    pub max: u32,
+}
+
+impl Scaling {
+    /// The limits of the original: a minimum below 1 is 1, a maximum below the minimum is the minimum.
+    pub fn new(min: Option<u32>, max: Option<u32>) -> Self {
+        let min = min.unwrap_or(1).max(1);
+        Self { min, max: max.unwrap_or(min).max(min) }
+    }
+}
+
+impl Default for Scaling {
+    fn default() -> Self {
+        Self::new(None, None)
+    }
+}
+
+/// `dependent` is started only when `dependee` is ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Name of the node that waits.
+    pub dependent: String,
+    /// Name of the node that is waited for.
+    pub dependee: String,
+    /// Attribute mappings of this edge.
+    #[serde(default)]
+    pub mappings: Vec<Mapping>,
+}
+
+/// An attribute of the dependee that becomes an attribute of the dependent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// Source attribute and destination attribute; dots mean nesting.
+    pub attributes: (String, String),
+    /// Whether the dependee is ready only when the attribute can be read.
+    #[serde(default)]
+    pub synch: bool,
+    /// Further keys, kept as written.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A node definition: one or several ways to make a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeDefinition {
+    /// The name after `node_def:`.
+    pub name: String,
+    /// In written order; never empty.
+    pub implementations: Vec<Implementation>,
+}
+
+/// One way to make a node. Sections are as written; templates in them are not rendered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Implementation {
+    /// The `resource` section with its `type`.
+    pub resource: Map<String, Value>,
+    /// The `contextualisation` section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contextualisation: Option<Map<String, Value>>,
+    /// The `config_management` section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_management: Option<Map<String, Value>>,
+    /// The `health_check` section as written; see [`Implementation::health`] for its meaning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<Map<String, Value>>,
+}
+
+/// The health check of an implementation, with defaults filled in. Templates are not rendered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// Whether the address must answer a ping; true by default.
+    pub ping: bool,
+    /// TCP ports that must accept a connection.
+    pub ports: Vec<u16>,
+    /// URL templates.
+    pub urls: Vec<String>,
+    /// Templates of database name, user and password.
+    pub mysqldbs: Vec<(String, String, String)>,
+    /// Seconds of uninterrupted failure after which the instance counts as failed; 600 by default.
+    pub timeout: i64,
+}
+
+impl Implementation {
+    /// The resource type, such as `docker`.
+    pub fn resource_type(&self) -> &str {
+        self.resource.get("type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The contextualisation type; `basic` if there is no such section.
+    pub fn contextualisation_type(&self) -> &str {
+        self.contextualisation
+            .as_ref()
+            .and_then(|section| section.get("type"))
+            .and_then(Value::as_str)
+            .unwrap_or("basic")
+    }
+
+    /// Whether every key of `filter` stands at the top level of the resource section with an equal
+    /// value (deep and typed; an empty filter matches everything).
+    pub fn matches(&self, filter: &Map<String, Value>) -> bool {
+        filter.iter().all(|(key, value)| self.resource.get(key) == Some(value))
+    }
+
+    /// The health check with the original's defaults.
+    pub fn health(&self) -> HealthCheck {
+        let empty = Map::new();
+        let section = self.health_check.as_ref().unwrap_or(&empty);
+        let list = |key: &str| section.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        HealthCheck {
+            ping: section.get("ping").and_then(Value::as_bool).unwrap_or(true),
+            ports: list("ports").iter().filter_map(port).collect(),
+            urls: list("urls").iter().map(text).collect(),
+            mysqldbs: list("mysqldbs")
+                .iter()
+                .map(|entry| {
+                    let field = |key: &str| entry.get(key).map(text).unwrap_or_default();
+                    (field("name"), field("user"), field("pass"))
+                })
+                .collect(),
+            timeout: section.get("timeout").and_then(Value::as_i64).unwrap_or(600),
+        }
+    }
+}
+
+/// A port as the original takes it: an integer, or a boolean (true is 1).
+fn port(value: &Value) -> Option<u16> {
+    match value {
+        Value::Bool(flag) => Some(u16::from(*flag)),
+        other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
+    }
+}
+
+/// Values that the original would crash on are taken as text.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

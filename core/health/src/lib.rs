@@ -1,0 +1,1 @@
+//! Health checks: ping, ports, URLs, MySQL.

@@ -1,0 +1,1 @@
+//! Occopus, the hybrid-cloud orchestrator: the facade that command line, bindings and Rust users call.

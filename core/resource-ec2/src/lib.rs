@@ -1,0 +1,1 @@
+//! Resource handler for EC2 and EC2-compatible clouds.

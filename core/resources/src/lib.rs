@@ -1,0 +1,1 @@
+//! Resource handlers process and docker, decorators, and the conformance suite of all handlers.

@@ -1,0 +1,1 @@
+//! Simulated cloud, store faults and virtual time: the test bench of the engine.

@@ -1,0 +1,1 @@
+//! Stores for the Occopus engine: embedded SQLite, in-memory.

@@ -1,0 +1,1 @@
+//! Jinja2-compatible rendering and contextualisation.
