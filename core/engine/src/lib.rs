@@ -6,8 +6,22 @@
 
 pub mod clock;
 pub mod context;
+pub mod control;
 pub mod credentials;
+pub mod enact;
+pub mod engine;
+pub mod error;
+pub mod event;
 pub mod handler;
 pub mod health;
 pub mod ids;
+pub mod journal;
+pub mod judge;
+pub mod lease;
+pub mod observe;
+pub mod plan;
+pub mod record;
+pub mod remember;
+pub mod scaling;
 pub mod store;
+pub mod topology;

@@ -1,0 +1,145 @@
+//! Assessing: everything a plan depends on, gathered without changing anything.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::handler::Found;
+use crate::ids::InfraId;
+use crate::journal::{generation_key, infra_key, read, read_all};
+use crate::judge::judge;
+use crate::lease::{LeaseInfo, inspect};
+use crate::observe::{find, observe};
+use crate::plan::{Instance, Order, Situation};
+use crate::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase, ScaleRequest};
+use crate::store::Table;
+use crate::topology::Topology;
+
+/// Gathers the situation of an infrastructure: looks at every living instance, and for late arrivals
+/// where creations were given up.
+pub async fn assess(
+    engine: &Engine,
+    (record, generation): (InfraRecord, Generation),
+    attempts: Vec<Attempt>,
+    infra: &InfraId,
+    order: Order,
+    eager: bool,
+) -> Situation {
+    let (closed, open): (Vec<Attempt>, Vec<Attempt>) = attempts.into_iter().partition(Attempt::is_closed);
+    let (mut seen, late) =
+        tokio::join!(observe(engine, (infra, &record.name), &open), late_arrivals(engine, &closed, infra));
+    let now = engine.clock.wall();
+    let instances = open
+        .into_iter()
+        .map(|attempt| {
+            let verdict = seen
+                .remove(&attempt.id)
+                .map(|seen| judge(&attempt, &seen, now, engine.policy.observation_gap));
+            Instance { attempt, verdict }
+        })
+        .collect();
+    let topology = Topology::of(&generation, engine.contextualiser.as_ref());
+    Situation { now, record, generation, topology, instances, closed, late, order, eager }
+}
+
+/// Resources of closed attempts that appeared after all. Looked for only where a creation was given up.
+async fn late_arrivals(engine: &Engine, closed: &[Attempt], infra: &InfraId) -> Vec<Found> {
+    let given_up =
+        |attempt: &&Attempt| matches!(attempt.phase, Phase::Closed { outcome: Outcome::NeverAppeared, .. });
+    let mut places: Vec<_> = closed.iter().filter(given_up).map(|attempt| &attempt.place).collect();
+    places.sort();
+    places.dedup();
+    let mut late = Vec::new();
+    for place in places {
+        match find(engine, place).await {
+            Ok(found) => late.extend(found.into_iter().filter(|found| {
+                found.identity.infra == *infra
+                    && closed.iter().any(|attempt| attempt.id == found.identity.attempt)
+            })),
+            Err(error) => tracing::warn!(%infra, %error, "could not look for late arrivals"),
+        }
+    }
+    late
+}
+
+/// Reads record, generation in force and attempts of an infrastructure without taking its lease.
+pub async fn load(
+    engine: &Engine,
+    infra: &InfraId,
+) -> Result<(InfraRecord, Generation, Vec<Attempt>), EngineError> {
+    let store = engine.store.as_ref();
+    let record: InfraRecord = read(store, &infra_key(infra)).await?.ok_or_else(|| {
+        EngineError::UnknownInfrastructure { infra: infra.to_string(), store: store.location() }
+    })?;
+    let key = generation_key(infra, record.generation);
+    let generation = read(store, &key).await?.ok_or_else(|| EngineError::Record {
+        key: key.to_string(),
+        reason: "it is missing; restore the store from a backup".to_owned(),
+    })?;
+    let attempts: Vec<(String, Attempt)> = read_all(store, Table::Attempt, infra.as_str()).await?;
+    let mut attempts: Vec<Attempt> = attempts.into_iter().map(|(_, attempt)| attempt).collect();
+    attempts.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Ok((record, generation, attempts))
+}
+
+/// An infrastructure seen from outside, for `status` and `plan`. Reading it changes nothing.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The situation.
+    pub situation: Situation,
+    /// Who controls it.
+    pub lease: LeaseInfo,
+    /// Scaling requests that wait for a pass.
+    pub requests: Vec<ScaleRequest>,
+    /// When the survey was made.
+    pub at: Timestamp,
+}
+
+/// How an infrastructure is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Everything described is ready.
+    Ready,
+    /// Something is missing, starting or unhealthy.
+    Incomplete,
+    /// It is being destroyed.
+    Destroying,
+    /// Nothing is left.
+    Destroyed,
+}
+
+impl Survey {
+    /// The infrastructure in one word.
+    pub fn health(&self) -> Health {
+        let situation = &self.situation;
+        match (situation.record.goal, situation.record.closed_at) {
+            (Goal::Absent, Some(_)) => Health::Destroyed,
+            (Goal::Absent, None) => Health::Destroying,
+            (Goal::Present, _) => {
+                let plan = crate::plan::plan(situation, &crate::engine::Policy::default());
+                let deferred = |note: &crate::plan::Note| matches!(note, crate::plan::Note::Deferred { .. });
+                let ready = situation.instances.iter().all(|instance| {
+                    instance.verdict.as_ref().is_some_and(|v| v.state == crate::judge::InstanceState::Ready)
+                });
+                if ready && plan.is_empty() && !plan.notes.iter().any(deferred) {
+                    Health::Ready
+                } else {
+                    Health::Incomplete
+                }
+            }
+        }
+    }
+}
+
+/// Surveys `infra` without taking its lease.
+pub async fn survey(engine: &Engine, infra: &InfraId, order: Order) -> Result<Survey, EngineError> {
+    let (record, generation, attempts) = load(engine, infra).await?;
+    let lease = inspect(engine.store.as_ref(), infra).await?;
+    let requests: Vec<(String, ScaleRequest)> =
+        read_all(engine.store.as_ref(), Table::Scaling, infra.as_str()).await?;
+    let situation = assess(engine, (record, generation), attempts, infra, order, false).await;
+    let at = situation.now;
+    Ok(Survey { situation, lease, requests: requests.into_iter().map(|(_, request)| request).collect(), at })
+}

@@ -1,0 +1,110 @@
+//! Building: a first build, or a change of the description, that either succeeds or can be undone.
+
+use serde::Serialize;
+
+use super::{Controller, OnPlan, Pass, ROUNDS};
+use crate::enact::Failed;
+use crate::error::EngineError;
+use crate::event::EventKind;
+use crate::plan::Note;
+use crate::record::{Generation, Goal, InfraRecord};
+
+/// How a build ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Built {
+    /// Everything described is ready.
+    Ready,
+    /// Something could not be made ready.
+    Failed {
+        /// What and why.
+        failures: Vec<Failed>,
+    },
+    /// The caller stopped it.
+    Interrupted,
+}
+
+impl Controller<'_> {
+    /// Makes a new infrastructure durable: goal, description, definitions. Nothing is created yet.
+    pub async fn begin(&self, mut generation: Generation) -> Result<(), EngineError> {
+        generation.number = 1;
+        let record = InfraRecord {
+            id: self.journal.infra().clone(),
+            name: generation.infrastructure.name.clone(),
+            goal: Goal::Present,
+            generation: 1,
+            targets: std::collections::BTreeMap::new(),
+            created_at: self.engine.clock.wall(),
+            completed: false,
+            closed_at: None,
+        };
+        let text = format!("'{}' is to be built", record.name);
+        let event = self.journal.event(EventKind::InfraStart, None, text);
+        self.journal.put_generation(&record, &generation, vec![event]).await
+    }
+
+    /// Puts a new description in force and returns the record as it was before.
+    pub async fn reconfigure(&self, mut generation: Generation) -> Result<InfraRecord, EngineError> {
+        let before = self.journal.record().await?;
+        generation.number = self.journal.last_generation().await? + 1;
+        let mut record = before.clone();
+        record.generation = generation.number;
+        record.name.clone_from(&generation.infrastructure.name);
+        record.goal = Goal::Present;
+        record.closed_at = None;
+        record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
+        let text = format!("description {} is in force", generation.number);
+        let event = self.journal.event(EventKind::Reconfigured, None, text);
+        self.journal.put_generation(&record, &generation, vec![event]).await?;
+        Ok(before)
+    }
+
+    /// Puts the description of `before` back in force after a failed change, and removes what the
+    /// change had made. What ran before is not touched.
+    pub async fn restore(&self, before: &InfraRecord, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
+        let text = format!("description {} is in force again; the change is undone", before.generation);
+        let event = self.journal.event(EventKind::Reconfigured, None, text);
+        self.journal.put_record(before, vec![event]).await?;
+        self.maintain(on_plan).await
+    }
+
+    /// Passes until everything described is ready, another try makes no sense, or the caller stops it.
+    /// Each implementation of a node is tried once.
+    pub async fn converge(&self, on_plan: OnPlan<'_>) -> Result<Built, EngineError> {
+        let mut total = Pass::default();
+        let mut failures = Vec::new();
+        for round in 0..ROUNDS * 4 {
+            let pass = self.pass(round == 0, on_plan).await?;
+            total.enacted.succeeded += pass.enacted.succeeded;
+            total.plan.notes.clone_from(&pass.plan.notes);
+            if pass.enacted.interrupted {
+                return Ok(Built::Interrupted);
+            }
+            let deferred = deferred(&pass.plan.notes);
+            if pass.plan.is_empty() && deferred.is_empty() {
+                self.celebrate(&total).await?;
+                return Ok(Built::Ready);
+            }
+            if !pass.enacted.failed.is_empty() {
+                failures = pass.enacted.failed;
+            } else if !deferred.is_empty() && !pass.plan.changes_anything() {
+                // The failure that led to the pause says more than the pause itself.
+                let failures = if failures.is_empty() { deferred } else { failures };
+                return Ok(Built::Failed { failures });
+            }
+        }
+        Ok(Built::Failed { failures })
+    }
+}
+
+fn deferred(notes: &[Note]) -> Vec<Failed> {
+    notes
+        .iter()
+        .filter_map(|note| match note {
+            Note::Deferred { slot, text } => {
+                Some(Failed { slot: slot.clone(), reason: text.clone(), passing: true })
+            }
+            Note::Warning { .. } => None,
+        })
+        .collect()
+}

@@ -1,0 +1,192 @@
+//! Destroying: the record of an infrastructure stays until its back-ends have confirmed that nothing is
+//! left, and then as a tombstone for a day.
+
+use occopus_descriptor::model::{Implementation, Node, Scaling};
+use serde::Serialize;
+use serde_json::Map;
+
+use super::{Controller, OnPlan};
+use crate::enact::Failed;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::event::EventKind;
+use crate::handler::{Found, Place};
+use crate::ids::{InfraId, Slot};
+use crate::journal::{infra_key, read};
+use crate::observe::find;
+use crate::record::{Attempt, Cause, Goal, InfraRecord, Phase};
+use crate::store::{Batch, Key, Table, Write};
+
+/// How a destroy ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Demolished {
+    /// Nothing is left; the back-ends confirmed it.
+    Gone,
+    /// Something may be left. Nothing is forgotten: destroying again goes on here.
+    Incomplete {
+        /// What and why.
+        failures: Vec<Failed>,
+    },
+    /// The caller stopped it.
+    Interrupted,
+}
+
+/// Rounds of one destroy; each ends with a complete listing.
+const ROUNDS: usize = 5;
+
+impl Controller<'_> {
+    /// Destroys everything of the infrastructure.
+    pub async fn destroy(&self, on_plan: OnPlan<'_>) -> Result<Demolished, EngineError> {
+        let mut record = self.journal.record().await?;
+        if record.goal != Goal::Absent {
+            record.goal = Goal::Absent;
+            let text = format!("'{}' is to be destroyed", record.name);
+            let event = self.journal.event(EventKind::Notice, None, text);
+            self.journal.put_record(&record, vec![event]).await?;
+        }
+        let mut failures = Vec::new();
+        for _ in 0..ROUNDS {
+            let pass = self.pass(true, on_plan).await?;
+            if pass.enacted.interrupted {
+                return Ok(Demolished::Interrupted);
+            }
+            if !pass.enacted.failed.is_empty() {
+                failures = pass.enacted.failed;
+                break;
+            }
+            if self.journal.attempts().iter().all(Attempt::is_closed) {
+                match self.sweep().await? {
+                    Ok(true) => {
+                        self.bury(record).await?;
+                        return Ok(Demolished::Gone);
+                    }
+                    Ok(false) => {}
+                    Err(unclear) => {
+                        failures = unclear;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(Demolished::Incomplete { failures })
+    }
+
+    /// Gives everything up that is left, at the user's word, and closes the record.
+    pub async fn abandon(&self) -> Result<Vec<Attempt>, EngineError> {
+        let mut record = self.journal.record().await?;
+        record.goal = Goal::Absent;
+        self.journal.put_record(&record, Vec::new()).await?;
+        let open: Vec<Attempt> =
+            self.journal.attempts().into_iter().filter(|attempt| !attempt.is_closed()).collect();
+        for attempt in &open {
+            self.journal.abandoned(&attempt.id).await?;
+        }
+        self.bury(record).await?;
+        Ok(open)
+    }
+
+    /// The final look at every place ever used. True if it is clean; what is found is taken into the
+    /// books to be destroyed by the next round. The inner error lists places that could not be asked.
+    async fn sweep(&self) -> Result<Result<bool, Vec<Failed>>, EngineError> {
+        let mut clean = true;
+        let mut unclear = Vec::new();
+        for place in self.journal.places() {
+            match find(self.engine, &place).await {
+                Ok(found) => {
+                    for found in found {
+                        if found.identity.infra == *self.journal.infra() {
+                            clean = false;
+                            self.take_in(found, &place).await?;
+                        }
+                    }
+                }
+                Err(error) => unclear.push(Failed {
+                    slot: Slot::new(place.endpoint.clone(), 0),
+                    reason: format!("cannot tell whether anything is left at {place}: {error}"),
+                    passing: error.kind.is_passing(),
+                }),
+            }
+        }
+        Ok(if unclear.is_empty() { Ok(clean) } else { Err(unclear) })
+    }
+
+    async fn take_in(&self, found: Found, place: &Place) -> Result<(), EngineError> {
+        let id = found.identity.attempt.clone();
+        if self.journal.attempt(&id).is_none() {
+            let attempt = unknown_attempt(&found, place, self.engine.clock.wall());
+            let text = format!("found {} at {place}, which the store did not know", found.provider_id);
+            let event = self.journal.event(EventKind::Notice, Some(&attempt), text);
+            return self.journal.insert(attempt, vec![event]).await;
+        }
+        self.journal.adopted(&id, found.provider_id).await
+    }
+
+    async fn bury(&self, mut record: InfraRecord) -> Result<(), EngineError> {
+        record.closed_at = Some(self.engine.clock.wall());
+        record.targets.clear();
+        let event = self.journal.event(EventKind::InfraDrop, None, String::new());
+        self.journal.put_record(&record, vec![event]).await
+    }
+}
+
+/// A resource of ours without a record (its attempt was pruned, or the store is an old copy).
+fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp) -> Attempt {
+    let identity = &found.identity;
+    let cause = Cause("found without a record".to_owned());
+    Attempt {
+        id: identity.attempt.clone(),
+        slot: identity.slot.clone(),
+        node_id: identity.node_id.clone(),
+        generation: 0,
+        node: Node {
+            name: identity.slot.node.clone(),
+            definition: String::new(),
+            scaling: Scaling::default(),
+            scaling_source: None,
+            filter: None,
+            variables: Map::new(),
+        },
+        implementation_index: 0,
+        implementation: Implementation {
+            resource: Map::new(),
+            contextualisation: None,
+            config_management: None,
+            health_check: None,
+        },
+        digest: String::new(),
+        request_digest: String::new(),
+        place: place.clone(),
+        phase: Phase::Live,
+        provider_id: Some(found.provider_id.clone()),
+        steps: Vec::new(),
+        cause,
+        created_at: now,
+        ready_at: None,
+        addresses: Vec::new(),
+        private_address: None,
+        failing: None,
+        checks: Vec::new(),
+        retire: None,
+    }
+}
+
+/// Deletes every record of an infrastructure that was closed longer ago than it is watched for.
+/// Returns whether it was.
+pub async fn forget_if_old(engine: &Engine, infra: &InfraId) -> Result<bool, EngineError> {
+    let record: Option<InfraRecord> = read(engine.store.as_ref(), &infra_key(infra)).await?;
+    let old = record
+        .and_then(|record| record.closed_at)
+        .is_some_and(|at| at + engine.policy.watch < engine.clock.wall());
+    if !old {
+        return Ok(false);
+    }
+    let mut writes = vec![Write::Delete(infra_key(infra))];
+    for table in Table::ALL.into_iter().filter(|t| !matches!(t, Table::Definition | Table::Infrastructure)) {
+        for record in engine.store.list(table, infra.as_str(), "").await? {
+            writes.push(Write::Delete(Key::new(table, infra.as_str(), record.id)));
+        }
+    }
+    engine.store.commit(Batch { expect: Vec::new(), writes }).await?;
+    Ok(true)
+}

@@ -1,0 +1,173 @@
+//! Control: passes over one infrastructure, and the operations made of them.
+
+mod assess;
+mod build;
+mod destroy;
+mod scale;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+pub use assess::{Health, Survey, assess, load, survey};
+pub use build::Built;
+pub use destroy::{Demolished, forget_if_old};
+pub use scale::{request_scaling, waiting_requests};
+
+use crate::enact::{Enacted, enact};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::event::EventKind;
+use crate::ids::InfraId;
+use crate::journal::Journal;
+use crate::lease::{Holder, Request};
+use crate::plan::{Order, Plan, Situation, plan};
+use crate::record::{Attempt, InfraRecord};
+
+/// How an operation goes about its work.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The order of creation.
+    pub order: Order,
+    /// Who works, for the lease.
+    pub holder: Holder,
+    /// How long to wait for a lease that is held.
+    pub patience: Duration,
+    /// Stops the operation: no new action is started, running calls are ended properly.
+    pub stop: CancellationToken,
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Pass {
+    /// What was planned.
+    pub plan: Plan,
+    /// What came of it.
+    pub enacted: Enacted,
+}
+
+/// Receives each plan before it is carried out.
+pub type OnPlan<'a> = &'a mut (dyn FnMut(&Plan, &Situation) + Send);
+
+/// A controller: it holds the lease of one infrastructure.
+pub struct Controller<'a> {
+    engine: &'a Engine,
+    journal: Journal,
+    options: Options,
+}
+
+/// Rounds of planning and enacting in one operation; each must have achieved something.
+const ROUNDS: usize = 12;
+
+impl<'a> Controller<'a> {
+    /// Takes the lease of `infra`, which need not exist yet. `on_wait` is told who holds it.
+    pub async fn open(
+        engine: &'a Engine,
+        infra: &InfraId,
+        options: Options,
+        on_wait: impl FnMut(&str),
+    ) -> Result<Self, EngineError> {
+        let request = Request {
+            store: &engine.store,
+            clock: &engine.clock,
+            infra,
+            holder: options.holder.clone(),
+            ttl: engine.policy.lease,
+            patience: options.patience,
+        };
+        let lease = request.acquire(on_wait).await?;
+        let journal =
+            Journal::open(engine.store.clone(), engine.clock.clone(), engine.events.clone(), lease).await?;
+        Ok(Self { engine, journal, options })
+    }
+
+    /// The infrastructure's record.
+    pub async fn record(&self) -> Result<InfraRecord, EngineError> {
+        self.journal.record().await
+    }
+
+    /// All attempts, oldest first.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.journal.attempts()
+    }
+
+    /// Lets go of the lease.
+    pub async fn close(self) -> Result<(), EngineError> {
+        self.journal.release().await
+    }
+
+    /// Looks at everything and records what that changed.
+    async fn look(&self, eager: bool) -> Result<Situation, EngineError> {
+        let record = self.journal.record().await?;
+        let generation = self.journal.generation(record.generation).await?;
+        let situation = assess(
+            self.engine,
+            (record, generation),
+            self.journal.attempts(),
+            self.journal.infra(),
+            self.options.order,
+            eager,
+        )
+        .await;
+        for instance in &situation.instances {
+            if let Some(verdict) = &instance.verdict {
+                crate::remember::remember(&self.journal, &instance.attempt, verdict, situation.now).await?;
+            }
+        }
+        Ok(situation)
+    }
+
+    /// One pass: consume scaling requests, observe, plan, enact.
+    pub async fn pass(&self, eager: bool, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
+        self.consume_scaling().await?;
+        let situation = self.look(eager).await?;
+        let plan = plan(&situation, &self.engine.policy);
+        on_plan(&plan, &situation);
+        let enacted = enact(
+            self.engine,
+            &self.journal,
+            (&situation.record, &situation.generation),
+            &plan,
+            &self.options.stop,
+        )
+        .await?;
+        self.journal.prune(self.engine.clock.wall() - self.engine.policy.watch).await?;
+        self.journal.lease().observed(self.engine.clock.wall()).await?;
+        Ok(Pass { plan, enacted })
+    }
+
+    /// One look after the infrastructure: passes until there is nothing more to do now, as long as each
+    /// achieves something.
+    pub async fn maintain(&self, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
+        let mut total = self.pass(false, on_plan).await?;
+        let mut last = total.clone();
+        for _ in 1..ROUNDS {
+            if last.plan.is_empty() || last.enacted.interrupted || !last.enacted.failed.is_empty() {
+                break;
+            }
+            last = self.pass(false, on_plan).await?;
+            total.enacted.succeeded += last.enacted.succeeded;
+            total.enacted.failed.extend(last.enacted.failed.clone());
+            total.enacted.interrupted |= last.enacted.interrupted;
+            total.plan.notes.clone_from(&last.plan.notes);
+        }
+        self.celebrate(&total).await?;
+        Ok(total)
+    }
+
+    /// Tells that everything is ready, after a pass that changed something.
+    async fn celebrate(&self, pass: &Pass) -> Result<(), EngineError> {
+        let incomplete = pass.enacted.interrupted
+            || !pass.enacted.failed.is_empty()
+            || pass.plan.notes.iter().any(|note| matches!(note, crate::plan::Note::Deferred { .. }));
+        if incomplete || pass.enacted.succeeded == 0 {
+            return Ok(());
+        }
+        let mut record = self.journal.record().await?;
+        record.completed = true;
+        self.journal
+            .put_record(&record, vec![self.journal.event(EventKind::InfraReady, None, String::new())])
+            .await
+    }
+}

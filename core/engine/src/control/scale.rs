@@ -1,0 +1,124 @@
+//! Scaling requests: registered by anybody, consumed exactly once by the controller.
+
+use crate::control::Controller;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::event::EventKind;
+use crate::ids::{AttemptId, InfraId};
+use crate::journal::{encode, infra_key, read, read_all};
+use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord, ScaleChange, ScaleRequest};
+use crate::scaling::{Scaled, fold};
+use crate::store::{Batch, Key, Table, Write};
+
+/// Registers scaling requests for the next pass, after checking that the node exists and that a named
+/// instance is one of its own. Returns notes on limits that will cut them.
+pub async fn request_scaling(
+    engine: &Engine,
+    infra: &InfraId,
+    node: &str,
+    changes: &[ScaleChange],
+) -> Result<Scaled, EngineError> {
+    let (record, generation, attempts) = super::load(engine, infra).await?;
+    if record.goal == Goal::Absent {
+        return Err(EngineError::Description(format!(
+            "infrastructure '{}' is being destroyed; it cannot be scaled",
+            record.name
+        )));
+    }
+    let described = generation.infrastructure.node(node).ok_or_else(|| unknown_node(&generation, node))?;
+    let mine: Vec<&Attempt> = attempts.iter().filter(|a| !a.is_closed() && a.slot.node == node).collect();
+    let waiting = waiting_requests(engine, infra).await?;
+    let target = record.targets.get(node).copied().unwrap_or(described.scaling.min);
+    let earlier: Vec<ScaleChange> =
+        waiting.into_iter().filter(|(_, r)| r.node == node).map(|(_, r)| r.change).collect();
+    let all: Vec<ScaleChange> = earlier.iter().chain(changes).cloned().collect();
+    let scaled = fold(node, target, described.scaling, &mine, &all);
+    for change in changes {
+        if let ScaleChange::RemoveInstance(text) = change
+            && scaled.notes.iter().any(|note| note.contains(&format!("no instance '{text}'")))
+        {
+            let known: Vec<String> = mine
+                .iter()
+                .map(|a| format!("{} ({} {})", a.slot, a.node_id, a.addresses.join(" ")))
+                .collect();
+            return Err(EngineError::Description(format!(
+                "node '{node}' has no instance '{text}'; it has: {}",
+                known.join(", ")
+            )));
+        }
+    }
+    let writes = changes
+        .iter()
+        .map(|change| {
+            let request =
+                ScaleRequest { node: node.to_owned(), change: change.clone(), at: engine.clock.wall() };
+            Write::Append(Table::Scaling, infra.to_string(), encode(&request))
+        })
+        .collect();
+    engine.store.commit(Batch { expect: Vec::new(), writes }).await?;
+    Ok(scaled)
+}
+
+/// Scaling requests that no pass has consumed yet, with their identifiers.
+pub async fn waiting_requests(
+    engine: &Engine,
+    infra: &InfraId,
+) -> Result<Vec<(String, ScaleRequest)>, EngineError> {
+    read_all(engine.store.as_ref(), Table::Scaling, infra.as_str()).await
+}
+
+fn unknown_node(generation: &Generation, node: &str) -> EngineError {
+    let names: Vec<&str> = generation.infrastructure.nodes.iter().map(|node| node.name.as_str()).collect();
+    EngineError::Description(format!(
+        "infrastructure '{}' has no node '{node}'; it has: {}",
+        generation.infrastructure.name,
+        names.join(", ")
+    ))
+}
+
+impl Controller<'_> {
+    /// Applies all waiting requests in one batch: new targets, named instances, requests deleted.
+    pub(super) async fn consume_scaling(&self) -> Result<(), EngineError> {
+        let requests = waiting_requests(self.engine, self.journal.infra()).await?;
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut record: InfraRecord = read(self.engine.store.as_ref(), &infra_key(self.journal.infra()))
+            .await?
+            .ok_or_else(|| EngineError::UnknownInfrastructure {
+                infra: self.journal.infra().to_string(),
+                store: self.engine.store.location(),
+            })?;
+        let generation = self.journal.generation(record.generation).await?;
+        let attempts = self.journal.attempts();
+        let mut events = Vec::new();
+        let mut retire: Vec<(AttemptId, Cause)> = Vec::new();
+        for node in &generation.infrastructure.nodes {
+            let changes: Vec<ScaleChange> = requests
+                .iter()
+                .filter(|(_, request)| request.node == node.name)
+                .map(|(_, request)| request.change.clone())
+                .collect();
+            if changes.is_empty() {
+                continue;
+            }
+            let mine: Vec<&Attempt> =
+                attempts.iter().filter(|a| !a.is_closed() && a.slot.node == node.name).collect();
+            let target = record.targets.get(&node.name).copied().unwrap_or(node.scaling.min);
+            let scaled = fold(&node.name, target, node.scaling, &mine, &changes);
+            record.targets.insert(node.name.clone(), scaled.target);
+            let cause = Cause(format!("a scaling request for '{}' named it", node.name));
+            retire.extend(scaled.retire.into_iter().map(|id| (id, cause.clone())));
+            for note in scaled.notes {
+                events.push(self.journal.event(EventKind::Notice, None, note));
+            }
+            let text = format!("'{}' is to have {} instances (was {target})", node.name, scaled.target);
+            events.push(self.journal.event(EventKind::Scaled, None, text));
+        }
+        let consumed = requests
+            .iter()
+            .map(|(id, _)| Write::Delete(Key::new(Table::Scaling, self.journal.infra().as_str(), id)))
+            .collect();
+        self.journal.apply_scaling(&record, retire, consumed, events).await
+    }
+}

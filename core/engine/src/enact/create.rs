@@ -1,0 +1,260 @@
+//! Creating an instance: render, record the intent, call, record the outcome, wait until it is ready.
+
+use std::collections::BTreeMap;
+
+use occopus_descriptor::model::{Implementation, Node};
+
+use super::{Enactor, JournalSteps, Trouble};
+use crate::clock::timeout;
+use crate::context::{InstanceView, RenderInput, Rendered};
+use crate::error::EngineError;
+use crate::event::EventKind;
+use crate::handler::{
+    Access, CreateRequest, ErrorKind, HandlerError, Identity, Place, Progress, ProviderId, ResourceHandler,
+};
+use crate::ids::{AttemptId, NodeId, Slot};
+use crate::journal::Journal;
+use crate::record::{Attempt, Cause, Outcome, Phase, digest};
+
+impl Enactor<'_> {
+    pub(super) async fn create(
+        &self,
+        slot: &Slot,
+        implementation_index: usize,
+        cause: &Cause,
+    ) -> Result<(), Trouble> {
+        let (attempt, request, access) = self.prepare_attempt(slot, implementation_index, cause)?;
+        let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
+        let permit = self.turn_at(&attempt.place).await?;
+        if let Err(error) = self.get_ready(handler.as_ref(), &attempt, &request, &access).await? {
+            self.refuse(attempt, &error).await?;
+            return Err(error.into());
+        }
+        let id = attempt.id.clone();
+        let limit = handler.capabilities().create_deadline;
+        self.journal.lease().outlasts(limit).await?;
+        self.journal.open_create(attempt, &request).await?;
+        let result = self.call_create(handler.as_ref(), &access, &request).await;
+        drop(permit);
+        match result {
+            Ok(provider_id) => {
+                self.journal.created(&id, provider_id).await?;
+                self.until_ready(&id).await
+            }
+            Err(error) if error.kind == ErrorKind::UnknownOutcome => {
+                self.journal.create_unknown(&id, &error.message).await?;
+                self.settle(&id, true).await
+            }
+            Err(error) => {
+                let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
+                self.journal.create_failed(&id, outcome).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Makes the create call; a call without an answer in time has an unknown outcome.
+    pub(super) async fn call_create(
+        &self,
+        handler: &dyn ResourceHandler,
+        access: &Access,
+        request: &CreateRequest,
+    ) -> Result<ProviderId, HandlerError> {
+        let limit = handler.capabilities().create_deadline;
+        let steps =
+            JournalSteps { journal: self.journal, attempt: &request.identity.attempt, action: "create" };
+        timeout(self.engine.clock.as_ref(), limit, handler.create(access, request, &steps))
+            .await
+            .unwrap_or_else(|late| {
+                let message = format!("{}: {late} to the create call", access.place);
+                Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
+            })
+    }
+
+    /// Renders everything and makes up the new attempt; nothing is recorded or called yet.
+    fn prepare_attempt(
+        &self,
+        slot: &Slot,
+        index: usize,
+        cause: &Cause,
+    ) -> Result<(Attempt, CreateRequest, Access), Trouble> {
+        let (node, implementation) = self.chosen(slot, index)?;
+        let identity = Identity {
+            store: self.engine.store.id().clone(),
+            infra: self.journal.infra().clone(),
+            slot: slot.clone(),
+            node_id: NodeId::from(self.engine.random.uuid()),
+            attempt: AttemptId::from(self.engine.random.uuid()),
+        };
+        let rendered = self.render(node, implementation, &identity.node_id)?;
+        let access = self.access_for(&rendered)?;
+        let request = CreateRequest {
+            identity,
+            infra_name: self.record.name.clone(),
+            resource: rendered.resource,
+            context: rendered.context,
+            attributes: rendered.attributes,
+        };
+        let attempt = self.new_attempt(&request, (node, index, implementation), &access.place, cause);
+        Ok((attempt, request, access))
+    }
+
+    fn chosen(&self, slot: &Slot, index: usize) -> Result<(&Node, &Implementation), EngineError> {
+        let node = self.generation.infrastructure.node(&slot.node);
+        let definition = node.and_then(|node| self.generation.definitions.get(&node.definition));
+        let implementation = definition.and_then(|definition| definition.implementations.get(index));
+        match (node, implementation) {
+            (Some(node), Some(implementation)) => Ok((node, implementation)),
+            _ => Err(EngineError::Description(format!(
+                "{slot} is planned with an implementation that does not exist"
+            ))),
+        }
+    }
+
+    fn render(
+        &self,
+        node: &Node,
+        implementation: &Implementation,
+        node_id: &NodeId,
+    ) -> Result<Rendered, Trouble> {
+        let instances = self.instance_views();
+        let input = RenderInput {
+            infra_id: self.journal.infra(),
+            infrastructure: &self.generation.infrastructure,
+            node,
+            implementation,
+            node_id,
+            instances: &instances,
+        };
+        let rendered = self
+            .engine
+            .contextualiser
+            .render(&input)
+            .map_err(|error| Trouble::Failed { reason: error.to_string(), passing: false })?;
+        for warning in &rendered.warnings {
+            tracing::warn!(infra = %self.journal.infra(), node = node.name, "{warning}");
+        }
+        Ok(rendered)
+    }
+
+    /// The living instances as templates see them, oldest first.
+    fn instance_views(&self) -> BTreeMap<String, Vec<InstanceView>> {
+        let mut views: BTreeMap<String, Vec<InstanceView>> = BTreeMap::new();
+        for attempt in self.journal.attempts().into_iter().filter(Attempt::is_live) {
+            views.entry(attempt.slot.node.clone()).or_default().push(InstanceView {
+                record: attempt.view(self.journal.infra(), &self.record.name),
+                node_id: attempt.node_id,
+                addresses: attempt.addresses,
+                private_address: attempt.private_address,
+            });
+        }
+        views
+    }
+
+    fn access_for(&self, rendered: &Rendered) -> Result<Access, Trouble> {
+        let kind = rendered.resource.get("type").and_then(|value| value.as_str()).unwrap_or_default();
+        let handler = self.engine.handlers.get(kind)?;
+        let mut place = handler.place(&rendered.resource)?;
+        let chosen = self
+            .engine
+            .credentials
+            .choose(&rendered.resource)
+            .map_err(|error| Trouble::Failed { reason: error.to_string(), passing: false })?;
+        let credentials = match chosen {
+            Some(chosen) => {
+                place.account = chosen.reference;
+                Some(chosen.credentials)
+            }
+            None if handler.capabilities().needs_credentials => {
+                return Err(HandlerError::new(
+                    ErrorKind::Auth,
+                    format!(
+                        "Cannot find credentials for \"{}\". Please, specify! (an entry under 'resource' in \
+                         the credentials file whose keys equal those of the node definition)",
+                        place.endpoint
+                    ),
+                )
+                .into());
+            }
+            None => None,
+        };
+        Ok(Access { place, credentials })
+    }
+
+    fn new_attempt(
+        &self,
+        request: &CreateRequest,
+        (node, implementation_index, implementation): (&Node, usize, &Implementation),
+        place: &Place,
+        cause: &Cause,
+    ) -> Attempt {
+        let limit = self
+            .engine
+            .handlers
+            .get(&place.handler)
+            .map_or(std::time::Duration::ZERO, |handler| handler.capabilities().create_deadline);
+        Attempt {
+            id: request.identity.attempt.clone(),
+            slot: request.identity.slot.clone(),
+            node_id: request.identity.node_id.clone(),
+            generation: self.generation.number,
+            node: node.clone(),
+            implementation_index,
+            implementation: implementation.clone(),
+            digest: self.generation.instance_digest(node, implementation),
+            request_digest: digest(request),
+            place: place.clone(),
+            phase: Phase::Creating { deadline: self.journal.deadline(limit), error: None },
+            provider_id: None,
+            steps: Vec::new(),
+            cause: cause.clone(),
+            created_at: self.engine.clock.wall(),
+            ready_at: None,
+            addresses: Vec::new(),
+            private_address: None,
+            failing: None,
+            checks: Vec::new(),
+            retire: None,
+        }
+    }
+
+    /// Lets the handler get ready (pull an image, for example). The outer result is the engine's own.
+    async fn get_ready(
+        &self,
+        handler: &dyn ResourceHandler,
+        attempt: &Attempt,
+        request: &CreateRequest,
+        access: &Access,
+    ) -> Result<Result<(), HandlerError>, Trouble> {
+        let progress = JournalProgress { journal: self.journal, attempt };
+        let limit = handler.capabilities().prepare_deadline;
+        let preparing = handler.prepare(access, request, &progress);
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Trouble::Interrupted),
+            result = timeout(self.engine.clock.as_ref(), limit, preparing) => Ok(result.unwrap_or_else(|late| {
+                let message = format!("{}: {late} while getting ready for {}", access.place, attempt.slot);
+                Err(HandlerError::new(ErrorKind::Transient, message))
+            })),
+        }
+    }
+
+    /// Records an attempt that was refused before its create call.
+    async fn refuse(&self, mut attempt: Attempt, error: &HandlerError) -> Result<(), EngineError> {
+        let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
+        attempt.phase = Phase::Closed { outcome, at: self.engine.clock.wall() };
+        let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), error.message.clone());
+        self.journal.insert(attempt, vec![event]).await
+    }
+}
+
+struct JournalProgress<'a> {
+    journal: &'a Journal,
+    attempt: &'a Attempt,
+}
+
+impl Progress for JournalProgress<'_> {
+    fn report(&self, line: &str) {
+        self.journal.progress(self.attempt, line);
+    }
+}

@@ -1,0 +1,205 @@
+//! Enacting: carrying a plan out. No decisions: each action starts as soon as its own prerequisites are
+//! done, and what it finds is recorded. Every change goes through the journal first.
+
+mod create;
+mod destroy;
+mod ready;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::handler::{Access, ErrorKind, HandlerError, Place, Step, StepJournal};
+use crate::ids::{AttemptId, Slot};
+use crate::journal::Journal;
+use crate::plan::{Action, Plan, What};
+use crate::record::{Generation, InfraRecord};
+use ready::Readiness;
+
+/// An action that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// The slot.
+    pub slot: Slot,
+    /// Why, in words.
+    pub reason: String,
+    /// Whether another try may succeed without anything being changed by the user.
+    pub passing: bool,
+}
+
+/// What came of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Enacted {
+    /// Number of actions that succeeded.
+    pub succeeded: usize,
+    /// Actions that failed.
+    pub failed: Vec<Failed>,
+    /// Slots of actions that were not started, because of a failure or because the run was stopped.
+    pub skipped: Vec<Slot>,
+    /// Whether the run was stopped by its caller.
+    pub interrupted: bool,
+}
+
+/// How an action ended badly.
+enum Trouble {
+    /// The engine cannot go on.
+    Fatal(EngineError),
+    /// This action failed.
+    Failed { reason: String, passing: bool },
+    /// The caller stopped the run.
+    Interrupted,
+}
+
+impl From<EngineError> for Trouble {
+    fn from(error: EngineError) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+impl From<HandlerError> for Trouble {
+    fn from(error: HandlerError) -> Self {
+        Self::Failed { passing: error.kind.is_passing(), reason: error.message }
+    }
+}
+
+/// Everything an action works with.
+pub(crate) struct Enactor<'a> {
+    engine: &'a Engine,
+    journal: &'a Journal,
+    record: &'a InfraRecord,
+    generation: &'a Generation,
+    stop: &'a CancellationToken,
+    readiness: Readiness,
+    gates: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+/// Carries `plan` out. Returns when every action has ended; an error means that the engine had to stop
+/// (store unusable, lease lost), not that an action failed.
+pub async fn enact(
+    engine: &Engine,
+    journal: &Journal,
+    (record, generation): (&InfraRecord, &Generation),
+    plan: &Plan,
+    stop: &CancellationToken,
+) -> Result<Enacted, EngineError> {
+    let enactor = Enactor {
+        engine,
+        journal,
+        record,
+        generation,
+        stop,
+        readiness: Readiness::default(),
+        gates: Mutex::default(),
+    };
+    tokio::select! {
+        biased;
+        result = enactor.run(plan) => result,
+        error = enactor.watch_readiness() => Err(error),
+    }
+}
+
+impl Enactor<'_> {
+    async fn run(&self, plan: &Plan) -> Result<Enacted, EngineError> {
+        let mut report = Enacted::default();
+        let mut waiting: Vec<&Action> = plan.actions.iter().collect();
+        let mut succeeded: BTreeSet<usize> = BTreeSet::new();
+        let mut ended: BTreeSet<usize> = BTreeSet::new();
+        let mut running = FuturesUnordered::new();
+        loop {
+            let (startable, rest): (Vec<&Action>, Vec<&Action>) = waiting.iter().partition(|action| {
+                action.needs.iter().all(|id| succeeded.contains(id))
+                    && action.follows.iter().all(|id| ended.contains(id))
+            });
+            waiting = rest;
+            if self.stop.is_cancelled() {
+                report.interrupted = true;
+                report.skipped.extend(startable.into_iter().map(|action| action.slot.clone()));
+            } else {
+                running.extend(startable.into_iter().map(|action| self.act(action)));
+            }
+            let Some((action, result)) = running.next().await else { break };
+            ended.insert(action.id);
+            match result {
+                Ok(()) => {
+                    succeeded.insert(action.id);
+                    report.succeeded += 1;
+                }
+                Err(Trouble::Failed { reason, passing }) => {
+                    report.failed.push(Failed { slot: action.slot.clone(), reason, passing });
+                }
+                Err(Trouble::Interrupted) => report.interrupted = true,
+                Err(Trouble::Fatal(error)) => return Err(error),
+            }
+        }
+        report.skipped.extend(waiting.into_iter().map(|action| action.slot.clone()));
+        Ok(report)
+    }
+
+    async fn act<'p>(&self, action: &'p Action) -> (&'p Action, Result<(), Trouble>) {
+        tracing::info!(infra = %self.journal.infra(), "{action}");
+        let result = match &action.what {
+            What::Create { implementation, .. } => {
+                self.create(&action.slot, *implementation, &action.cause).await
+            }
+            What::Await { attempt } => self.until_ready(attempt).await,
+            What::Settle { attempt, wanted } => self.settle(attempt, *wanted).await,
+            What::Adopt { attempt, found } => self.adopt(attempt, &found.provider_id).await,
+            What::Destroy { attempt, failed, found } => {
+                self.destroy(attempt, &action.cause, *failed, found.as_ref()).await
+            }
+        };
+        (action, result)
+    }
+
+    /// The access to a recorded place.
+    fn access(&self, place: &Place) -> Result<Access, HandlerError> {
+        self.engine
+            .credentials
+            .access(place)
+            .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))
+    }
+
+    /// Waits for a turn at the endpoint of `place`.
+    async fn turn_at(&self, place: &Place) -> Result<OwnedSemaphorePermit, Trouble> {
+        let gate = {
+            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+            let size = self.engine.policy.max_parallel.max(1);
+            gates.entry(place.endpoint.clone()).or_insert_with(|| Arc::new(Semaphore::new(size))).clone()
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Trouble::Interrupted),
+            // The semaphore is never closed.
+            permit = gate.acquire_owned() => permit.map_err(|_| Trouble::Interrupted),
+        }
+    }
+}
+
+/// The steps of one attempt, written to the journal as the handler reports them.
+pub(crate) struct JournalSteps<'a> {
+    journal: &'a Journal,
+    attempt: &'a AttemptId,
+    action: &'static str,
+}
+
+#[async_trait]
+impl StepJournal for JournalSteps<'_> {
+    fn steps(&self) -> Vec<Step> {
+        self.journal.attempt(self.attempt).map(|attempt| attempt.steps).unwrap_or_default()
+    }
+
+    async fn record(&self, step: Step) -> Result<(), HandlerError> {
+        self.journal.step(self.attempt, self.action, step).await.map_err(|error| {
+            HandlerError::new(ErrorKind::UnknownOutcome, format!("the step could not be recorded: {error}"))
+        })
+    }
+}

@@ -1,0 +1,478 @@
+//! The journal: the one way in which a controller writes. Every change of an attempt, the journal
+//! record that explains it and the event that tells it are one batch, fenced by the lease.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::error::EngineError;
+use crate::event::{Event, EventKind, Events};
+use crate::handler::{CreateRequest, Place, ProviderId, Step};
+use crate::ids::{AttemptId, InfraId};
+use crate::lease::Lease;
+use crate::record::{Attempt, Cause, Generation, InfraRecord, JournalEntry, Mark, Outcome, Phase, digest};
+use crate::store::{Batch, Key, Record, Store, StoreError, Table, Write};
+
+/// Turns a record's value into its type.
+pub fn decode<T: DeserializeOwned>(key: &Key, value: Value) -> Result<T, EngineError> {
+    serde_json::from_value(value)
+        .map_err(|error| EngineError::Record { key: key.to_string(), reason: error.to_string() })
+}
+
+/// Turns a type into a record's value.
+pub fn encode<T: Serialize>(value: &T) -> Value {
+    // The engine's records are plain data with text keys, which always serialise.
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Reads all records of a table and scope as `T`.
+pub async fn read_all<T: DeserializeOwned>(
+    store: &dyn Store,
+    table: Table,
+    scope: &str,
+) -> Result<Vec<(String, T)>, EngineError> {
+    let records = store.list(table, scope, "").await?;
+    records
+        .into_iter()
+        .map(|Record { id, value, .. }| Ok((id.clone(), decode(&Key::new(table, scope, id), value)?)))
+        .collect()
+}
+
+/// Reads one record as `T`.
+pub async fn read<T: DeserializeOwned>(store: &dyn Store, key: &Key) -> Result<Option<T>, EngineError> {
+    store.read(key).await?.map(|record| decode(key, record.value)).transpose()
+}
+
+/// The key of an infrastructure's record.
+pub fn infra_key(infra: &InfraId) -> Key {
+    Key::new(Table::Infrastructure, "", infra.as_str())
+}
+
+/// The key of generation `number`.
+pub fn generation_key(infra: &InfraId, number: u64) -> Key {
+    Key::new(Table::Generation, infra.as_str(), format!("{number:012}"))
+}
+
+/// The journal of one infrastructure under a lease, with the attempts it knows.
+pub struct Journal {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    events: Events,
+    lease: Lease,
+    infra: InfraId,
+    state: Mutex<State>,
+    /// Held from reading an attempt until its new content is committed, so that no change is lost.
+    changing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    attempts: BTreeMap<AttemptId, Attempt>,
+    places: Vec<Place>,
+}
+
+impl Journal {
+    /// Reads the attempts and places of the infrastructure the lease is for.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        events: Events,
+        lease: Lease,
+    ) -> Result<Self, EngineError> {
+        let infra = lease.infra().clone();
+        let attempts: Vec<(String, Attempt)> =
+            read_all(store.as_ref(), Table::Attempt, infra.as_str()).await?;
+        let places: Vec<(String, Place)> = read_all(store.as_ref(), Table::Place, infra.as_str()).await?;
+        let state = State {
+            attempts: attempts.into_iter().map(|(_, attempt)| (attempt.id.clone(), attempt)).collect(),
+            places: places.into_iter().map(|(_, place)| place).collect(),
+        };
+        Ok(Self {
+            store,
+            clock,
+            events,
+            lease,
+            infra,
+            state: Mutex::new(state),
+            changing: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// The infrastructure.
+    pub fn infra(&self) -> &InfraId {
+        &self.infra
+    }
+
+    /// The lease.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Lets go of the lease.
+    pub async fn release(self) -> Result<(), EngineError> {
+        self.lease.release().await
+    }
+
+    /// All attempts, oldest first.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        let mut attempts: Vec<Attempt> = self.with(|state| state.attempts.values().cloned().collect());
+        attempts.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        attempts
+    }
+
+    /// One attempt.
+    pub fn attempt(&self, id: &AttemptId) -> Option<Attempt> {
+        self.with(|state| state.attempts.get(id).cloned())
+    }
+
+    /// All places ever used.
+    pub fn places(&self) -> Vec<Place> {
+        self.with(|state| state.places.clone())
+    }
+
+    /// The infrastructure's record.
+    pub async fn record(&self) -> Result<InfraRecord, EngineError> {
+        read(self.store.as_ref(), &infra_key(&self.infra)).await?.ok_or_else(|| {
+            EngineError::UnknownInfrastructure { infra: self.infra.to_string(), store: self.store.location() }
+        })
+    }
+
+    /// A pinned generation.
+    pub async fn generation(&self, number: u64) -> Result<Generation, EngineError> {
+        let key = generation_key(&self.infra, number);
+        read(self.store.as_ref(), &key).await?.ok_or_else(|| EngineError::Record {
+            key: key.to_string(),
+            reason: "it is missing; restore the store from a backup".to_owned(),
+        })
+    }
+
+    /// Number of the newest generation; 0 if there is none.
+    pub async fn last_generation(&self) -> Result<u64, EngineError> {
+        let records = self.store.list(Table::Generation, self.infra.as_str(), "").await?;
+        Ok(records.last().and_then(|record| record.id.parse().ok()).unwrap_or(0))
+    }
+
+    /// Writes the infrastructure's record.
+    pub async fn put_record(&self, record: &InfraRecord, events: Vec<Event>) -> Result<(), EngineError> {
+        self.commit(vec![Write::Put(infra_key(&self.infra), encode(record))], events).await
+    }
+
+    /// Pins a generation and puts it in force, in one batch.
+    pub async fn put_generation(
+        &self,
+        record: &InfraRecord,
+        generation: &Generation,
+        events: Vec<Event>,
+    ) -> Result<(), EngineError> {
+        let writes = vec![
+            Write::Put(generation_key(&self.infra, generation.number), encode(generation)),
+            Write::Put(infra_key(&self.infra), encode(record)),
+        ];
+        self.commit(writes, events).await
+    }
+
+    /// Applies scaling requests in one batch: new targets, instances named for removal, and the
+    /// deletion of exactly the requests that were applied.
+    pub async fn apply_scaling(
+        &self,
+        record: &InfraRecord,
+        retire: Vec<(AttemptId, Cause)>,
+        consumed: Vec<Write>,
+        events: Vec<Event>,
+    ) -> Result<(), EngineError> {
+        let _changing = self.changing.lock().await;
+        let retired: Vec<Attempt> = retire
+            .into_iter()
+            .filter_map(|(id, cause)| {
+                self.attempt(&id).map(|attempt| Attempt { retire: Some(cause), ..attempt })
+            })
+            .collect();
+        let mut writes = consumed;
+        writes.push(Write::Put(infra_key(&self.infra), encode(record)));
+        writes.extend(retired.iter().map(|a| Write::Put(self.attempt_key(&a.id), encode(a))));
+        self.commit(writes, events).await?;
+        self.with(|state| {
+            for attempt in retired {
+                state.attempts.insert(attempt.id.clone(), attempt);
+            }
+        });
+        Ok(())
+    }
+
+    /// The stored request of an attempt whose outcome is open.
+    pub async fn request(&self, attempt: &AttemptId) -> Result<Option<CreateRequest>, EngineError> {
+        read(self.store.as_ref(), &self.request_key(attempt)).await
+    }
+
+    /// Writes `writes` and `events` in one fenced batch.
+    pub async fn commit(&self, mut writes: Vec<Write>, events: Vec<Event>) -> Result<(), EngineError> {
+        for event in &events {
+            writes.push(Write::Append(Table::Event, self.infra.to_string(), encode(event)));
+        }
+        match self.store.commit(Batch { expect: vec![self.lease.expect()], writes }).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict(_)) => return Err(EngineError::LeaseLost(self.infra.clone())),
+            Err(error) => return Err(error.into()),
+        }
+        for event in &events {
+            self.events.event(event);
+        }
+        Ok(())
+    }
+
+    /// Records the intent to create: place, request and attempt, durable before the call.
+    pub async fn open_create(&self, attempt: Attempt, request: &CreateRequest) -> Result<(), EngineError> {
+        let place_id = digest(&attempt.place);
+        let entry = self.entry(&attempt, Mark::Intent, "create", attempt.request_digest.clone());
+        let event = self.event(EventKind::NodeCreating, Some(&attempt), attempt.cause.to_string());
+        let mut writes = vec![
+            Write::Put(self.request_key(&attempt.id), encode(request)),
+            Write::Put(self.attempt_key(&attempt.id), encode(&attempt)),
+            entry,
+        ];
+        let known = self.with(|state| state.places.contains(&attempt.place));
+        if !known {
+            let key = Key::new(Table::Place, self.infra.as_str(), place_id);
+            writes.insert(0, Write::Put(key, encode(&attempt.place)));
+        }
+        self.commit(writes, vec![event]).await?;
+        self.with(|state| {
+            if !known {
+                state.places.push(attempt.place.clone());
+            }
+            state.attempts.insert(attempt.id.clone(), attempt);
+        });
+        Ok(())
+    }
+
+    /// Extends the deadline of an open create before its request is replayed.
+    pub async fn reopen_create(&self, id: &AttemptId, deadline: Timestamp) -> Result<(), EngineError> {
+        self.change(id, Some((Mark::Intent, "create", "replay of the same request".to_owned())), None, |a| {
+            a.phase = Phase::Creating { deadline, error: None };
+        })
+        .await
+    }
+
+    /// The back-end accepted the create call, or `find` showed that it had taken effect.
+    pub async fn created(&self, id: &AttemptId, provider_id: ProviderId) -> Result<(), EngineError> {
+        let detail = format!("created {provider_id}");
+        let event = (EventKind::NodeStarted, provider_id.to_string());
+        self.change(id, Some((Mark::Outcome, "create", detail)), Some(event), move |attempt| {
+            attempt.phase = Phase::Live;
+            attempt.provider_id = Some(provider_id);
+        })
+        .await
+    }
+
+    /// The outcome of a create call is unknown; the intent stays open.
+    pub async fn create_unknown(&self, id: &AttemptId, error: &str) -> Result<(), EngineError> {
+        self.change(id, Some((Mark::Outcome, "create", format!("unknown: {error}"))), None, |attempt| {
+            if let Phase::Creating { error: slot, .. } = &mut attempt.phase {
+                *slot = Some(error.to_owned());
+            }
+        })
+        .await
+    }
+
+    /// The create call certainly had no effect, or is believed to have had none.
+    pub async fn create_failed(&self, id: &AttemptId, outcome: Outcome) -> Result<(), EngineError> {
+        let message = match &outcome {
+            Outcome::Refused { message, .. } => message.clone(),
+            _ => "the back-end never showed it".to_owned(),
+        };
+        let at = self.clock.wall();
+        let event = (EventKind::NodeFailed, message.clone());
+        self.change(id, Some((Mark::Outcome, "create", message)), Some(event), |attempt| {
+            attempt.phase = Phase::Closed { outcome, at };
+        })
+        .await
+    }
+
+    /// Records a handler's step.
+    pub async fn step(&self, id: &AttemptId, action: &str, step: Step) -> Result<(), EngineError> {
+        let detail = step.name.clone();
+        self.change(id, Some((Mark::Step, action, detail)), None, |attempt| attempt.steps.push(step)).await
+    }
+
+    /// Records the intent to destroy.
+    pub async fn open_destroy(&self, id: &AttemptId, cause: &Cause, failed: bool) -> Result<(), EngineError> {
+        let event = (EventKind::NodeDropping, cause.to_string());
+        self.change(id, Some((Mark::Intent, "destroy", cause.to_string())), Some(event), |attempt| {
+            attempt.phase = Phase::Destroying { cause: cause.clone(), failed, error: None };
+        })
+        .await
+    }
+
+    /// A destroy call failed; it stays wanted.
+    pub async fn destroy_failed(&self, id: &AttemptId, message: &str) -> Result<(), EngineError> {
+        let event = (EventKind::Notice, format!("could not be destroyed yet: {message}"));
+        self.change(
+            id,
+            Some((Mark::Outcome, "destroy", format!("failed: {message}"))),
+            Some(event),
+            |attempt| {
+                if let Phase::Destroying { error, .. } = &mut attempt.phase {
+                    *error = Some(message.to_owned());
+                }
+            },
+        )
+        .await
+    }
+
+    /// The back-end confirmed that the resource is gone.
+    pub async fn destroyed(&self, id: &AttemptId) -> Result<(), EngineError> {
+        let at = self.clock.wall();
+        let event = (EventKind::NodeDropped, String::new());
+        self.change(id, Some((Mark::Outcome, "destroy", "gone".to_owned())), Some(event), |attempt| {
+            let (cause, failed) = match &attempt.phase {
+                Phase::Destroying { cause, failed, .. } => (cause.clone(), *failed),
+                _ => (Cause("gone".to_owned()), true),
+            };
+            attempt.phase = Phase::Closed { outcome: Outcome::Destroyed { cause, failed }, at };
+            attempt.addresses.clear();
+            attempt.private_address = None;
+        })
+        .await
+    }
+
+    /// A resource of a closed attempt appeared after all: it is live again.
+    pub async fn adopted(&self, id: &AttemptId, provider_id: ProviderId) -> Result<(), EngineError> {
+        let event = (EventKind::NodeAdopted, provider_id.to_string());
+        let detail = format!("appeared late: {provider_id}");
+        self.change(id, Some((Mark::Outcome, "create", detail)), Some(event), move |attempt| {
+            attempt.phase = Phase::Live;
+            attempt.provider_id = Some(provider_id);
+        })
+        .await
+    }
+
+    /// The user gave the resource up; nothing more is done about it.
+    pub async fn abandoned(&self, id: &AttemptId) -> Result<(), EngineError> {
+        let at = self.clock.wall();
+        let event =
+            (EventKind::Notice, "abandoned by the user; it may still exist and cost money".to_owned());
+        self.change(id, Some((Mark::Outcome, "destroy", "abandoned".to_owned())), Some(event), |attempt| {
+            attempt.phase = Phase::Closed { outcome: Outcome::Abandoned, at };
+        })
+        .await
+    }
+
+    /// Changes what is known about an attempt without touching the outside world.
+    pub async fn note(
+        &self,
+        id: &AttemptId,
+        event: Option<(EventKind, String)>,
+        edit: impl FnOnce(&mut Attempt),
+    ) -> Result<(), EngineError> {
+        self.change(id, None, event, edit).await
+    }
+
+    /// Takes an attempt into the books that was refused before its call, or a resource whose attempt
+    /// this store no longer knows.
+    pub async fn insert(&self, attempt: Attempt, events: Vec<Event>) -> Result<(), EngineError> {
+        self.commit(vec![Write::Put(self.attempt_key(&attempt.id), encode(&attempt))], events).await?;
+        self.with(|state| state.attempts.insert(attempt.id.clone(), attempt));
+        Ok(())
+    }
+
+    /// Forgets attempts that were closed before `before`.
+    pub async fn prune(&self, before: Timestamp) -> Result<(), EngineError> {
+        let old: Vec<AttemptId> = self
+            .attempts()
+            .into_iter()
+            .filter(|attempt| matches!(&attempt.phase, Phase::Closed { at, .. } if *at < before))
+            .map(|attempt| attempt.id)
+            .collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        let writes = old.iter().map(|id| Write::Delete(self.attempt_key(id))).collect();
+        self.commit(writes, Vec::new()).await?;
+        self.with(|state| old.iter().for_each(|id| drop(state.attempts.remove(id))));
+        Ok(())
+    }
+
+    /// An event of this infrastructure, about `attempt` if given.
+    pub fn event(&self, kind: EventKind, attempt: Option<&Attempt>, message: String) -> Event {
+        Event {
+            schema: 1,
+            time: self.clock.wall(),
+            infra_id: self.infra.clone(),
+            event: kind,
+            slot: attempt.map(|attempt| attempt.slot.clone()),
+            node_id: attempt.map(|attempt| attempt.node_id.clone()),
+            endpoint: attempt.map(|attempt| attempt.place.endpoint.clone()),
+            message,
+        }
+    }
+
+    /// Shows progress without storing it.
+    pub fn progress(&self, attempt: &Attempt, line: &str) {
+        self.events.event(&self.event(EventKind::Progress, Some(attempt), line.to_owned()));
+    }
+
+    /// The end of a call that starts now and may take `limit`.
+    pub fn deadline(&self, limit: Duration) -> Timestamp {
+        self.clock.wall() + limit
+    }
+
+    async fn change(
+        &self,
+        id: &AttemptId,
+        entry: Option<(Mark, &str, String)>,
+        event: Option<(EventKind, String)>,
+        edit: impl FnOnce(&mut Attempt),
+    ) -> Result<(), EngineError> {
+        let _changing = self.changing.lock().await;
+        let mut attempt = self.attempt(id).ok_or_else(|| EngineError::Record {
+            key: self.attempt_key(id).to_string(),
+            reason: "it is missing".to_owned(),
+        })?;
+        edit(&mut attempt);
+        let mut writes = vec![Write::Put(self.attempt_key(id), encode(&attempt))];
+        if let Some((mark, action, detail)) = entry {
+            writes.push(self.entry(&attempt, mark, action, detail));
+        }
+        if !matches!(attempt.phase, Phase::Creating { .. }) {
+            writes.push(Write::Delete(self.request_key(id)));
+        }
+        let events =
+            event.map(|(kind, message)| self.event(kind, Some(&attempt), message)).into_iter().collect();
+        self.commit(writes, events).await?;
+        self.with(|state| state.attempts.insert(id.clone(), attempt));
+        Ok(())
+    }
+
+    fn entry(&self, attempt: &Attempt, mark: Mark, action: &str, detail: String) -> Write {
+        let entry = JournalEntry {
+            at: self.clock.wall(),
+            fence: self.lease.number(),
+            mark,
+            action: action.to_owned(),
+            attempt: attempt.id.clone(),
+            slot: attempt.slot.clone(),
+            place: attempt.place.clone(),
+            detail,
+        };
+        Write::Append(Table::Journal, self.infra.to_string(), encode(&entry))
+    }
+
+    fn attempt_key(&self, id: &AttemptId) -> Key {
+        Key::new(Table::Attempt, self.infra.as_str(), id.as_str())
+    }
+
+    fn request_key(&self, id: &AttemptId) -> Key {
+        Key::new(Table::Request, self.infra.as_str(), id.as_str())
+    }
+
+    fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
+        // Every change of the state is a single insertion, so it is whole even after a panic.
+        use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,166 @@
+//! Judging: what an observation means for an instance. Pure.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::handler::{Observation, ResourceState};
+use crate::health::CheckResult;
+use crate::record::{Attempt, Failing};
+
+/// State of an instance as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// Runs and passes all checks.
+    Ready,
+    /// Starting; was never ready.
+    Pending,
+    /// Was ready, and fails its checks for less than its timeout.
+    Unhealthy,
+    /// Fails its checks for longer than its timeout.
+    Unresponsive,
+    /// The back-end says that it failed or stopped for good.
+    Dead,
+    /// The back-end does not know it any more.
+    Gone,
+    /// Its back-end cannot be asked, or used a word that is not understood.
+    Unknown,
+}
+
+impl InstanceState {
+    /// The state word of Occopus 1.10.
+    pub fn legacy_word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Pending => "pending",
+            Self::Unhealthy => "temp_failed",
+            Self::Unresponsive => "failed",
+            Self::Dead | Self::Gone => "shutdown",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the instance will not become ready again by itself.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Dead | Self::Gone | Self::Unresponsive)
+    }
+}
+
+/// What was seen of one instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The back-end's answer, or why there is none.
+    pub resource: Result<Observation, String>,
+    /// Results of the health checks; empty unless the resource runs.
+    pub checks: Vec<CheckResult>,
+    /// How long after its creation the back-end may not know an instance yet.
+    pub visibility_delay: Duration,
+}
+
+/// The verdict on one instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The state.
+    pub state: InstanceState,
+    /// Why, in plain words, such as `port 8080 closed for 42 s of 600 s`; empty when ready.
+    pub reason: String,
+    /// The failing period as it stands after this observation.
+    pub failing: Option<Failing>,
+    /// Addresses to remember; the known ones if none were seen.
+    pub addresses: Vec<String>,
+    /// Private address to remember.
+    pub private_address: Option<String>,
+    /// The checks that were made.
+    pub checks: Vec<CheckResult>,
+}
+
+/// Judges `attempt` by what was `seen` of it at `now`. Failure time between two observations counts
+/// for at most `gap`.
+pub fn judge(attempt: &Attempt, seen: &Seen, now: Timestamp, gap: Duration) -> Verdict {
+    let verdict = |state, reason: String| Verdict {
+        state,
+        reason,
+        failing: attempt.failing.clone(),
+        addresses: attempt.addresses.clone(),
+        private_address: attempt.private_address.clone(),
+        checks: seen.checks.clone(),
+    };
+    let resource = match &seen.resource {
+        Ok(resource) => resource,
+        Err(reason) => return verdict(InstanceState::Unknown, reason.clone()),
+    };
+    let starting = attempt.ready_at.is_none();
+    match resource.state {
+        ResourceState::Gone if age(attempt, now) < seen.visibility_delay => {
+            verdict(InstanceState::Pending, "not visible at its back-end yet".to_owned())
+        }
+        ResourceState::Gone => verdict(InstanceState::Gone, described("no longer exists", &resource.detail)),
+        ResourceState::Stopped => verdict(InstanceState::Dead, described("stopped", &resource.detail)),
+        ResourceState::Failed => verdict(InstanceState::Dead, described("failed", &resource.detail)),
+        ResourceState::Unknown => verdict(
+            InstanceState::Unknown,
+            format!("its back-end reports the unknown state '{}'", resource.detail),
+        ),
+        ResourceState::Pending => verdict(
+            if starting { InstanceState::Pending } else { InstanceState::Unhealthy },
+            described("starting", &resource.detail),
+        ),
+        ResourceState::Running => judge_health(attempt, resource, &seen.checks, now, gap),
+    }
+}
+
+fn judge_health(
+    attempt: &Attempt,
+    resource: &Observation,
+    checks: &[CheckResult],
+    now: Timestamp,
+    gap: Duration,
+) -> Verdict {
+    let mut verdict = Verdict {
+        state: InstanceState::Ready,
+        reason: String::new(),
+        failing: None,
+        addresses: resource.addresses.clone(),
+        private_address: resource.private_address.clone(),
+        checks: checks.to_vec(),
+    };
+    let reasons: Vec<&str> =
+        checks.iter().filter(|check| !check.passed).map(|check| check.reason.as_str()).collect();
+    if reasons.is_empty() {
+        return verdict;
+    }
+    let failing = prolong(attempt.failing.as_ref(), now, gap);
+    let timeout = attempt.implementation.health().timeout;
+    verdict.reason = format!("{} for {:.0} s of {timeout} s", reasons.join(", "), failing.counted.floor());
+    verdict.state = if failing.counted > timeout as f64 {
+        InstanceState::Unresponsive
+    } else if attempt.ready_at.is_none() {
+        InstanceState::Pending
+    } else {
+        InstanceState::Unhealthy
+    };
+    verdict.failing = Some(failing);
+    verdict
+}
+
+/// The failing period after one more failed observation at `now`.
+fn prolong(failing: Option<&Failing>, now: Timestamp, gap: Duration) -> Failing {
+    match failing {
+        None => Failing { since: now, counted: 0.0, last: now },
+        Some(failing) => {
+            let passed = now.duration_since(failing.last).as_secs_f64().clamp(0.0, gap.as_secs_f64());
+            Failing { since: failing.since, counted: failing.counted + passed, last: now }
+        }
+    }
+}
+
+fn age(attempt: &Attempt, now: Timestamp) -> Duration {
+    let age = now.duration_since(attempt.created_at);
+    if age < SignedDuration::ZERO { Duration::ZERO } else { age.unsigned_abs() }
+}
+
+fn described(what: &str, detail: &str) -> String {
+    if detail.is_empty() { what.to_owned() } else { format!("{what}: {detail}") }
+}

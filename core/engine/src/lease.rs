@@ -1,0 +1,383 @@
+//! One controller per infrastructure: a lease with a fencing number and a renewal counter.
+//!
+//! Two records make a lease. `fence` changes hands: its number rises by one with every new holder, and
+//! every write of a controller expects it unchanged. `beat` is rewritten by each renewal. A contender
+//! takes over when the beat stays the same for one whole lease on the contender's *own* monotonic clock,
+//! or when the holder ran on this boot of this machine and is provably dead.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::error::EngineError;
+use crate::ids::InfraId;
+use crate::store::{Batch, Expect, Key, Store, StoreError, Table, Write};
+
+/// A process that holds or wants a lease, told from all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// What it does, such as `occopus watch`.
+    pub command: String,
+    /// Host name.
+    pub host: String,
+    /// Identity of the host's current boot.
+    pub boot_id: String,
+    /// Process id.
+    pub pid: u32,
+    /// Start time of the process in clock ticks since boot; tells a reused process id.
+    pub start_time: u64,
+}
+
+impl Holder {
+    /// This process.
+    pub fn this_process(command: &str) -> Self {
+        let pid = std::process::id();
+        Self {
+            command: command.to_owned(),
+            host: nix::unistd::gethostname()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            boot_id: boot_id(),
+            pid,
+            start_time: start_time(pid).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it ran on this boot of this machine and certainly runs no more.
+    fn is_provably_dead(&self) -> bool {
+        let here = boot_id();
+        !here.is_empty() && here == self.boot_id && start_time(self.pid) != Some(self.start_time)
+    }
+}
+
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// Start time of a process that is alive; `None` for one that is gone or a zombie.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field, the command, is in parentheses and may itself hold blanks and parentheses.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// The record that changes hands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Fence {
+    number: u64,
+    holder: Option<Holder>,
+    since: Timestamp,
+}
+
+/// What can be said about a lease from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseInfo {
+    /// The holder; `None` if the lease is free or its holder is known to be dead.
+    pub holder: Option<Holder>,
+    /// Since when it is held.
+    pub since: Timestamp,
+    /// When the last complete observation of the infrastructure was made.
+    pub observed_at: Option<Timestamp>,
+}
+
+impl LeaseInfo {
+    /// The holder in words.
+    pub fn describe(&self) -> String {
+        match &self.holder {
+            Some(holder) => format!(
+                "`{}` (process {} on {}, since {:.0})",
+                holder.command, holder.pid, holder.host, self.since
+            ),
+            None => "nobody".to_owned(),
+        }
+    }
+}
+
+fn fence_key(infra: &InfraId) -> Key {
+    Key::new(Table::Lease, infra.as_str(), "fence")
+}
+
+fn beat_key(infra: &InfraId) -> Key {
+    Key::new(Table::Lease, infra.as_str(), "beat")
+}
+
+fn waiting_key(infra: &InfraId) -> Key {
+    Key::new(Table::Lease, infra.as_str(), "waiting")
+}
+
+fn parse<T: serde::de::DeserializeOwned>(key: &Key, value: Value) -> Result<T, EngineError> {
+    serde_json::from_value(value)
+        .map_err(|error| EngineError::Record { key: key.to_string(), reason: error.to_string() })
+}
+
+fn to_value<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Reads who holds the lease of `infra`, without touching it.
+pub async fn inspect(store: &dyn Store, infra: &InfraId) -> Result<LeaseInfo, EngineError> {
+    let fence = match store.read(&fence_key(infra)).await? {
+        Some(record) => parse::<Fence>(&fence_key(infra), record.value)?,
+        None => Fence { number: 0, holder: None, since: Timestamp::UNIX_EPOCH },
+    };
+    let observed_at = match store.read(&beat_key(infra)).await? {
+        Some(record) => record.value.get("observed_at").and_then(|at| at.as_str()?.parse().ok()),
+        None => None,
+    };
+    let holder = fence.holder.filter(|holder| !holder.is_provably_dead());
+    Ok(LeaseInfo { holder, since: fence.since, observed_at })
+}
+
+/// Whether a command waits for the lease of `infra`; a cyclic holder then lets go between passes.
+pub async fn is_wanted(store: &dyn Store, infra: &InfraId) -> Result<bool, EngineError> {
+    let Some(record) = store.read(&waiting_key(infra)).await? else { return Ok(false) };
+    let waiting: Holder = parse(&waiting_key(infra), record.value)?;
+    Ok(!waiting.is_provably_dead())
+}
+
+/// A held lease. Renewed in the background until dropped; call [`Lease::release`] to let go at once.
+pub struct Lease {
+    inner: Arc<Inner>,
+    stop_renewal: CancellationToken,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    infra: InfraId,
+    ttl: Duration,
+    number: u64,
+    version: u64,
+    /// Monotonic milliseconds at which the last successful renewal was *begun*.
+    renewed_at: AtomicU64,
+    counter: AtomicU64,
+    observed_at: AtomicU64,
+    lost: AtomicBool,
+}
+
+/// How to get a lease.
+pub struct Request<'a> {
+    /// The store.
+    pub store: &'a Arc<dyn Store>,
+    /// The clock.
+    pub clock: &'a Arc<dyn Clock>,
+    /// The infrastructure.
+    pub infra: &'a InfraId,
+    /// Who asks.
+    pub holder: Holder,
+    /// How long a lease lasts without renewal.
+    pub ttl: Duration,
+    /// How long to wait for a holder that lives; zero to give up at once.
+    pub patience: Duration,
+}
+
+impl Request<'_> {
+    /// Acquires the lease, waiting for a living holder for at most `patience`. `on_wait` is called
+    /// once with the holder in words when there is something to wait for.
+    pub async fn acquire(self, mut on_wait: impl FnMut(&str)) -> Result<Lease, EngineError> {
+        let start = self.clock.monotonic();
+        let mut seen: Option<(Option<u64>, Duration)> = None;
+        let mut announced = false;
+        loop {
+            let fence = self.store.read(&fence_key(self.infra)).await?;
+            let beat = self.store.read(&beat_key(self.infra)).await?.map(|record| record.version);
+            let current: Option<(u64, Fence)> = match fence {
+                Some(record) => Some((record.version, parse(&fence_key(self.infra), record.value)?)),
+                None => None,
+            };
+            let holder = current.as_ref().and_then(|(_, fence)| fence.holder.clone());
+            let now = self.clock.monotonic();
+            let unchanged_since = match seen {
+                Some((last, since)) if last == beat => since,
+                _ => now,
+            };
+            seen = Some((beat, unchanged_since));
+            let free = holder.as_ref().is_none_or(Holder::is_provably_dead);
+            if free || now.saturating_sub(unchanged_since) >= self.ttl {
+                match self.take(current.as_ref()).await {
+                    Err(EngineError::Store(StoreError::Conflict(_))) => continue,
+                    other => return other,
+                }
+            }
+            let words = inspect(self.store.as_ref(), self.infra).await?.describe();
+            if now.saturating_sub(start) >= self.patience {
+                self.stop_waiting().await;
+                return Err(EngineError::Busy { infra: self.infra.clone(), holder: words });
+            }
+            if !announced {
+                announced = true;
+                on_wait(&words);
+                let waiting = Write::Put(waiting_key(self.infra), to_value(&self.holder));
+                self.store.commit(Batch { expect: Vec::new(), writes: vec![waiting] }).await?;
+            }
+            self.clock.sleep(Duration::from_millis(500).min(self.ttl / 4)).await;
+        }
+    }
+
+    async fn stop_waiting(&self) {
+        let writes = vec![Write::Delete(waiting_key(self.infra))];
+        if let Err(error) = self.store.commit(Batch { expect: Vec::new(), writes }).await {
+            tracing::warn!(%error, "could not withdraw the wish for the lease");
+        }
+    }
+
+    async fn take(&self, current: Option<&(u64, Fence)>) -> Result<Lease, EngineError> {
+        let key = fence_key(self.infra);
+        let (expect, number) = match current {
+            Some((version, fence)) => (Expect::Version(key.clone(), *version), fence.number + 1),
+            None => (Expect::Absent(key.clone()), 1),
+        };
+        let begun = self.clock.monotonic();
+        let fence = Fence { number, holder: Some(self.holder.clone()), since: self.clock.wall() };
+        let writes = vec![Write::Put(key.clone(), to_value(&fence)), Write::Delete(waiting_key(self.infra))];
+        self.store.commit(Batch { expect: vec![expect], writes }).await?;
+        let record = self.store.read(&key).await?;
+        let version = match record {
+            Some(record) if parse::<Fence>(&key, record.value.clone())?.number == number => record.version,
+            _ => return Err(EngineError::LeaseLost(self.infra.clone())),
+        };
+        let previous = self.store.read(&beat_key(self.infra)).await?;
+        let observed_at = previous
+            .and_then(|record| record.value.get("observed_at")?.as_str()?.parse::<Timestamp>().ok())
+            .map_or(0, |at| u64::try_from(at.as_millisecond()).unwrap_or(0));
+        let inner = Arc::new(Inner {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            infra: self.infra.clone(),
+            ttl: self.ttl,
+            number,
+            version,
+            renewed_at: AtomicU64::new(millis(begun)),
+            counter: AtomicU64::new(0),
+            observed_at: AtomicU64::new(observed_at),
+            lost: AtomicBool::new(false),
+        });
+        let stop_renewal = CancellationToken::new();
+        tokio::spawn(renew_until(inner.clone(), stop_renewal.clone()));
+        Ok(Lease { inner, stop_renewal })
+    }
+}
+
+async fn renew_until(inner: Arc<Inner>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = inner.clock.sleep(inner.ttl / 4) => {}
+        }
+        match inner.renew().await {
+            Ok(()) => {}
+            Err(EngineError::LeaseLost(_)) => return,
+            Err(error) => tracing::warn!(infra = %inner.infra, %error, "could not renew the lease"),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Inner {
+    async fn renew(&self) -> Result<(), EngineError> {
+        let begun = self.clock.monotonic();
+        let counter = self.counter.fetch_add(1, Ordering::Relaxed) + 1;
+        let observed = self.observed_at.load(Ordering::Relaxed);
+        let observed_at = i64::try_from(observed).ok().filter(|at| *at > 0);
+        let value = json!({
+            "counter": counter,
+            "fence": self.number,
+            "observed_at": observed_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
+        });
+        let batch =
+            Batch { expect: vec![self.expect()], writes: vec![Write::Put(beat_key(&self.infra), value)] };
+        match self.store.commit(batch).await {
+            Ok(()) => {
+                self.renewed_at.store(millis(begun), Ordering::Relaxed);
+                Ok(())
+            }
+            Err(StoreError::Conflict(_)) => {
+                self.lost.store(true, Ordering::Relaxed);
+                Err(EngineError::LeaseLost(self.infra.clone()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn expect(&self) -> Expect {
+        Expect::Version(fence_key(&self.infra), self.version)
+    }
+
+    fn remaining(&self) -> Duration {
+        let age = millis(self.clock.monotonic()).saturating_sub(self.renewed_at.load(Ordering::Relaxed));
+        self.ttl.saturating_sub(Duration::from_millis(age))
+    }
+}
+
+impl Lease {
+    /// The infrastructure.
+    pub fn infra(&self) -> &InfraId {
+        &self.inner.infra
+    }
+
+    /// The fencing number.
+    pub fn number(&self) -> u64 {
+        self.inner.number
+    }
+
+    /// The precondition that every write of this controller carries.
+    pub fn expect(&self) -> Expect {
+        self.inner.expect()
+    }
+
+    /// Makes sure that the lease outlasts a call of `deadline`, renewing it if need be. To be asked
+    /// right before every call that changes the outside world.
+    pub async fn outlasts(&self, deadline: Duration) -> Result<(), EngineError> {
+        if self.inner.lost.load(Ordering::Relaxed) {
+            return Err(EngineError::LeaseLost(self.inner.infra.clone()));
+        }
+        if self.inner.remaining() <= deadline {
+            self.inner.renew().await?;
+            if self.inner.remaining() <= deadline {
+                return Err(EngineError::LeaseLost(self.inner.infra.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a complete observation was made at `at`; written with the next renewal.
+    pub async fn observed(&self, at: Timestamp) -> Result<(), EngineError> {
+        self.inner.observed_at.store(u64::try_from(at.as_millisecond()).unwrap_or(0), Ordering::Relaxed);
+        self.inner.renew().await
+    }
+
+    /// Lets go, so that the next controller need not wait.
+    pub async fn release(self) -> Result<(), EngineError> {
+        self.stop_renewal.cancel();
+        let fence = Fence { number: self.inner.number, holder: None, since: self.inner.clock.wall() };
+        let writes = vec![Write::Put(fence_key(&self.inner.infra), to_value(&fence))];
+        match self.inner.store.commit(Batch { expect: vec![self.inner.expect()], writes }).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict(_)) => Err(EngineError::LeaseLost(self.inner.infra.clone())),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.stop_renewal.cancel();
+    }
+}

@@ -1,0 +1,149 @@
+//! Observing: asking back-ends and running health checks, batched and concurrent. Changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use serde_json::json;
+
+use crate::clock::timeout;
+use crate::engine::Engine;
+use crate::handler::{ErrorKind, Found, HandlerError, Observation, Place, ProviderId, ResourceState};
+use crate::health::{CheckResult, CheckTarget};
+use crate::ids::{AttemptId, InfraId};
+use crate::judge::Seen;
+use crate::record::Attempt;
+
+/// Calls to different places under way at the same time.
+const PLACES_AT_ONCE: usize = 16;
+
+/// The living attempts of one place with their provider ids.
+type Group = Vec<(Attempt, ProviderId)>;
+
+/// Looks at every live attempt: one batch per place, all places at the same time, then the health
+/// checks of what runs. A place that cannot be asked makes its own instances unknown, no others.
+pub async fn observe(
+    engine: &Engine,
+    infra: (&InfraId, &str),
+    attempts: &[Attempt],
+) -> BTreeMap<AttemptId, Seen> {
+    let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
+    for attempt in attempts {
+        if let (true, Some(id)) = (attempt.is_live(), &attempt.provider_id) {
+            groups.entry(attempt.place.clone()).or_default().push((attempt.clone(), id.clone()));
+        }
+    }
+    let looks: Vec<_> = groups.into_iter().map(|(place, group)| look(engine, place, group)).collect();
+    let looked: Vec<Vec<(Attempt, Seen)>> =
+        stream::iter(looks).buffer_unordered(PLACES_AT_ONCE).collect().await;
+    let checks: Vec<_> = looked
+        .into_iter()
+        .flatten()
+        .map(|(attempt, mut seen)| async move {
+            if let Ok(Observation { state: ResourceState::Running, addresses, .. }) = &seen.resource {
+                seen.checks = check(engine, infra, &attempt, addresses.first()).await;
+            }
+            (attempt.id, seen)
+        })
+        .collect();
+    stream::iter(checks).buffer_unordered(engine.policy.max_checks).collect().await
+}
+
+async fn look(engine: &Engine, place: Place, group: Group) -> Vec<(Attempt, Seen)> {
+    let ids: Vec<ProviderId> = group.iter().map(|(_, id)| id.clone()).collect();
+    let visibility_delay = engine
+        .handlers
+        .get(&place.handler)
+        .map_or(Duration::ZERO, |handler| handler.capabilities().visibility_delay);
+    let answers: Vec<Result<Observation, String>> = match ask(engine, &place, &ids).await {
+        Ok(observations) => observations.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error.to_string()); group.len()],
+    };
+    group
+        .into_iter()
+        .zip(answers)
+        .map(|((attempt, _), resource)| (attempt, Seen { resource, checks: Vec::new(), visibility_delay }))
+        .collect()
+}
+
+async fn ask(engine: &Engine, place: &Place, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {
+    let handler = engine.handlers.get(&place.handler)?;
+    let access = engine
+        .credentials
+        .access(place)
+        .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
+    let limit = handler.capabilities().read_deadline;
+    let observations = timeout(engine.clock.as_ref(), limit, handler.observe(&access, ids))
+        .await
+        .unwrap_or_else(|late| Err(late_read(place, &late.to_string())))?;
+    if observations.len() != ids.len() {
+        let message = format!("{place} answered for {} of {} resources", observations.len(), ids.len());
+        return Err(HandlerError::new(ErrorKind::Transient, message));
+    }
+    Ok(observations)
+}
+
+/// Lists everything of this store at `place`: completely, or not at all.
+pub async fn find(engine: &Engine, place: &Place) -> Result<Vec<Found>, HandlerError> {
+    let handler = engine.handlers.get(&place.handler)?;
+    let access = engine
+        .credentials
+        .access(place)
+        .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
+    let limit = handler.capabilities().read_deadline;
+    timeout(engine.clock.as_ref(), limit, handler.find(&access, engine.store.id()))
+        .await
+        .unwrap_or_else(|late| Err(late_read(place, &late.to_string())))
+}
+
+fn late_read(place: &Place, late: &str) -> HandlerError {
+    HandlerError::new(ErrorKind::Transient, format!("{place}: {late}"))
+}
+
+async fn check(
+    engine: &Engine,
+    (infra, infra_name): (&InfraId, &str),
+    attempt: &Attempt,
+    address: Option<&String>,
+) -> Vec<CheckResult> {
+    let health = attempt.implementation.health();
+    if !health.ping && health.ports.is_empty() && health.urls.is_empty() && health.mysqldbs.is_empty() {
+        return Vec::new();
+    }
+    let Some(address) = address else {
+        return vec![failed_check("address", "no address yet")];
+    };
+    let mut record = attempt.view(infra, infra_name);
+    record["resource_address"] = json!([address]);
+    let rendered = match engine.contextualiser.render_health(
+        &attempt.node,
+        &attempt.implementation,
+        &attempt.node_id,
+        address,
+        &record,
+    ) {
+        Ok(rendered) => rendered,
+        Err(error) => return vec![failed_check("template", &error.to_string())],
+    };
+    let target = CheckTarget {
+        address: address.clone(),
+        ping: health.ping,
+        ports: health.ports,
+        urls: rendered.urls,
+        mysqldbs: rendered.mysqldbs,
+        deadline: engine.policy.check_deadline,
+    };
+    let health = Arc::clone(&engine.health);
+    // Each check has its own deadline; this one only guards against a checker that ignores it.
+    let limit = engine.policy.check_deadline * 2;
+    match timeout(engine.clock.as_ref(), limit, health.check(&target)).await {
+        Ok(results) => results,
+        Err(late) => vec![failed_check("checks", &late.to_string())],
+    }
+}
+
+fn failed_check(kind: &str, reason: &str) -> CheckResult {
+    CheckResult { kind: kind.to_owned(), subject: String::new(), passed: false, reason: reason.to_owned() }
+}

@@ -1,0 +1,101 @@
+//! Bounded repair: when, and with which implementation, a slot may be tried again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use occopus_descriptor::model::{Implementation, Node};
+
+use super::Situation;
+use crate::engine::Policy;
+use crate::ids::Slot;
+use crate::record::{Attempt, Outcome, Phase};
+
+/// The decision about one slot.
+pub(super) enum Turn<'a> {
+    /// Create it now with this implementation.
+    Now(usize, &'a Implementation),
+    /// Not now; the reason says until when.
+    Later(String),
+}
+
+/// Decides whether `slot` may be filled now. `failing` is its present attempt if that is to be replaced.
+pub(super) fn turn<'a>(
+    situation: &'a Situation,
+    policy: &Policy,
+    node: &Node,
+    slot: &Slot,
+    failing: Option<&Attempt>,
+) -> Turn<'a> {
+    let candidates = situation.generation.candidates(node, slot.index);
+    if candidates.is_empty() {
+        return Turn::Later(no_candidates(situation, node));
+    }
+    let mut history: Vec<&Attempt> =
+        situation.closed.iter().filter(|attempt| attempt.slot == *slot).chain(failing).collect();
+    history.sort_by_key(|attempt| attempt.created_at);
+    let recent = history.iter().filter(|attempt| within_hour(attempt, situation.now)).count();
+    if recent >= policy.creations_per_hour && !situation.eager {
+        let oldest = history[history.len() - policy.creations_per_hour].created_at;
+        return Turn::Later(format!(
+            "it was created {recent} times within an hour; next try after {:.0}",
+            oldest + Duration::from_secs(3600)
+        ));
+    }
+    let failures = failures_in_a_row(&history);
+    let round = failures / candidates.len();
+    if round > 0 && failures.is_multiple_of(candidates.len()) && !situation.eager {
+        let pause = backoff(policy, round);
+        let last = history.iter().rev().find_map(|attempt| failed_at(attempt)).unwrap_or(situation.now);
+        if situation.now < last + pause {
+            return Turn::Later(format!(
+                "it failed {failures} times in a row; next try after {:.0}",
+                last + pause
+            ));
+        }
+    }
+    let (index, implementation) = candidates[failures % candidates.len()];
+    Turn::Now(index, implementation)
+}
+
+/// Why no implementation can be used, naming type and filter.
+fn no_candidates(situation: &Situation, node: &Node) -> String {
+    match situation.generation.definitions.get(&node.definition) {
+        None => format!("there is no node definition '{}'; import it with `occopus define`", node.definition),
+        Some(definition) => format!(
+            "none of the {} implementations of '{}' passes the filter of node '{}'",
+            definition.implementations.len(),
+            node.definition,
+            node.name
+        ),
+    }
+}
+
+fn within_hour(attempt: &Attempt, now: Timestamp) -> bool {
+    now.duration_since(attempt.created_at).as_secs() < 3600
+}
+
+fn backoff(policy: &Policy, round: usize) -> Duration {
+    let doublings = u32::try_from(round - 1).unwrap_or(u32::MAX).min(16);
+    (policy.backoff.0 * 2u32.pow(doublings)).min(policy.backoff.1)
+}
+
+/// Failed attempts since the slot was last ready or was emptied on purpose.
+fn failures_in_a_row(history: &[&Attempt]) -> usize {
+    history.iter().rev().take_while(|attempt| attempt.ready_at.is_none() && has_failed(attempt)).count()
+}
+
+fn has_failed(attempt: &Attempt) -> bool {
+    match &attempt.phase {
+        Phase::Closed { outcome: Outcome::Destroyed { failed, .. }, .. } => *failed,
+        Phase::Destroying { failed, .. } => *failed,
+        Phase::Closed { outcome: Outcome::Abandoned, .. } => false,
+        _ => true,
+    }
+}
+
+fn failed_at(attempt: &Attempt) -> Option<Timestamp> {
+    match &attempt.phase {
+        Phase::Closed { at, .. } => Some(*at),
+        _ => None,
+    }
+}

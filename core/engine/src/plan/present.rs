@@ -1,0 +1,360 @@
+//! Planning towards the description: heal, scale, create, and remove what is no longer described.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use occopus_descriptor::model::Node;
+
+use super::absent::dependants_first;
+use super::budget::{Turn, turn};
+use super::{Instance, Note, Order, Plan, Situation, What};
+use crate::engine::Policy;
+use crate::handler::Found;
+use crate::ids::Slot;
+use crate::judge::InstanceState;
+use crate::record::{Attempt, Cause, Phase};
+
+/// How a wanted slot becomes ready.
+enum Path {
+    /// It is ready.
+    Ready,
+    /// By this action.
+    By(usize),
+    /// Not within this plan.
+    Blocked,
+}
+
+struct Planner<'a> {
+    situation: &'a Situation,
+    policy: &'a Policy,
+    plan: Plan,
+    /// For each node how its wanted slots become ready.
+    paths: BTreeMap<&'a str, Vec<Path>>,
+    /// Destroys of what is no longer wanted, by node.
+    removals: BTreeMap<&'a str, Vec<usize>>,
+    /// Actions that make or await instances, in order.
+    starts: Vec<usize>,
+    /// Whether so much fails at once that the observer itself is suspect.
+    suspicious: bool,
+}
+
+pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
+    let mut planner = Planner {
+        situation,
+        policy,
+        plan: Plan::default(),
+        paths: BTreeMap::new(),
+        removals: BTreeMap::new(),
+        starts: Vec::new(),
+        suspicious: false,
+    };
+    planner.warn_of_doubts();
+    for name in &situation.topology.order {
+        if let Some(node) = situation.generation.infrastructure.node(name) {
+            planner.plan_node(node);
+        }
+    }
+    planner.remove_undescribed();
+    planner.remove_late();
+    dependants_first(situation, &mut planner.plan, &planner.removals);
+    planner.plan
+}
+
+impl<'a> Planner<'a> {
+    fn warn_of_doubts(&mut self) {
+        for text in &self.situation.topology.warnings {
+            self.plan.notes.push(Note::Warning { text: text.clone() });
+        }
+        let known = self.situation.instances.iter().filter(|i| state(i) != InstanceState::Unknown).count();
+        let unresponsive =
+            self.count(|s| matches!(s, InstanceState::Unresponsive | InstanceState::Unhealthy));
+        self.suspicious = unresponsive >= 3 && unresponsive * 2 > known;
+        if self.suspicious {
+            self.plan.notes.push(Note::Warning {
+                text: format!(
+                    "{unresponsive} of {known} instances fail their checks at the same time: is this machine's \
+                     own network at fault? Unresponsive instances are left alone until most are healthy again"
+                ),
+            });
+        }
+    }
+
+    fn count(&self, matches: impl Fn(InstanceState) -> bool) -> usize {
+        self.situation.instances.iter().filter(|instance| matches(state(instance))).count()
+    }
+
+    fn plan_node(&mut self, node: &'a Node) {
+        let limits = node.scaling;
+        let target = self.situation.record.targets.get(&node.name).copied().unwrap_or(limits.min);
+        let target = target.clamp(limits.min, limits.max) as usize;
+        let mine: Vec<&'a Instance> =
+            self.situation.instances.iter().filter(|i| i.attempt.slot.node == node.name).collect();
+        let being_destroyed = self.continue_destroys(&mine);
+        let mut kept = self.remove_surplus(node, mine, target);
+        kept.sort_by_key(|instance| instance.attempt.slot.index);
+
+        let mut taken: BTreeSet<u32> = kept.iter().map(|i| i.attempt.slot.index).collect();
+        let mut paths: Vec<Path> = Vec::new();
+        let have = kept.len();
+        for instance in kept {
+            let path = self.keep(node, instance);
+            paths.push(path);
+        }
+        while paths.len() < target {
+            let index = (1..).find(|index| !taken.contains(index)).unwrap_or(u32::MAX);
+            taken.insert(index);
+            let slot = Slot::new(&node.name, index);
+            let path = match self.late_for(&slot) {
+                Some(found) => self.adopt(found),
+                None => {
+                    let cause = Cause(format!("'{}' has {have} of {target} instances", node.name));
+                    self.create(node, slot.clone(), cause, None, being_destroyed.get(&slot).copied())
+                }
+            };
+            paths.push(path);
+        }
+        self.paths.insert(&node.name, paths);
+    }
+
+    /// Repeats what was begun, and returns the slots that it will free.
+    fn continue_destroys(&mut self, mine: &[&'a Instance]) -> BTreeMap<Slot, usize> {
+        let mut freed = BTreeMap::new();
+        for instance in mine {
+            if let Phase::Destroying { cause, failed, .. } = &instance.attempt.phase {
+                let number = self.destroy(&instance.attempt, cause.clone(), *failed);
+                freed.insert(instance.attempt.slot.clone(), number);
+            }
+        }
+        freed
+    }
+
+    /// Removes instances that were named for it, and as many more as there are too many: lost ones
+    /// first, then the youngest. Returns those that stay.
+    fn remove_surplus(
+        &mut self,
+        node: &'a Node,
+        mine: Vec<&'a Instance>,
+        target: usize,
+    ) -> Vec<&'a Instance> {
+        let mut kept: Vec<&Instance> = Vec::new();
+        for instance in mine {
+            match (&instance.attempt.phase, &instance.attempt.retire) {
+                (Phase::Destroying { .. } | Phase::Closed { .. }, _) => {}
+                (_, Some(cause)) => self.remove(node.name.as_str(), instance, cause.clone()),
+                _ => kept.push(instance),
+            }
+        }
+        let surplus = kept.len().saturating_sub(target);
+        if surplus == 0 {
+            return kept;
+        }
+        let cause = Cause(format!("'{}' has {} instances, {target} are wanted", node.name, kept.len()));
+        kept.sort_by_key(|instance| {
+            (state(instance).is_lost(), instance.attempt.created_at, instance.attempt.slot.index)
+        });
+        for instance in kept.split_off(kept.len() - surplus) {
+            self.remove(node.name.as_str(), instance, cause.clone());
+        }
+        kept
+    }
+
+    fn remove(&mut self, node: &'a str, instance: &Instance, cause: Cause) {
+        let attempt = &instance.attempt;
+        if matches!(attempt.phase, Phase::Creating { .. }) {
+            let what = What::Settle { attempt: attempt.id.clone(), wanted: false };
+            self.plan.push(attempt.slot.clone(), what, cause);
+            return;
+        }
+        let number = self.destroy(attempt, cause, state(instance).is_lost());
+        self.removals.entry(node).or_default().push(number);
+    }
+
+    fn destroy(&mut self, attempt: &Attempt, cause: Cause, failed: bool) -> usize {
+        let what = What::Destroy { attempt: attempt.id.clone(), failed, found: None };
+        self.plan.push(attempt.slot.clone(), what, cause)
+    }
+
+    /// What a wanted instance needs: nothing, waiting, settling or replacing.
+    fn keep(&mut self, node: &'a Node, instance: &Instance) -> Path {
+        let attempt = &instance.attempt;
+        let reason = instance.verdict.as_ref().map_or("", |verdict| verdict.reason.as_str());
+        if let Phase::Creating { error, .. } = &attempt.phase {
+            let cause = Cause(match error {
+                Some(error) => format!("the outcome of its creation is unknown: {error}"),
+                None => "its creation was interrupted".to_owned(),
+            });
+            let what = What::Settle { attempt: attempt.id.clone(), wanted: true };
+            return self.start(node, attempt.slot.clone(), what, cause);
+        }
+        match state(instance) {
+            InstanceState::Ready => Path::Ready,
+            InstanceState::Pending => self.await_ready(node, attempt, reason),
+            InstanceState::Unhealthy if self.has_missing_dependants(node) => {
+                self.await_ready(node, attempt, reason)
+            }
+            InstanceState::Unhealthy | InstanceState::Unknown => Path::Blocked,
+            InstanceState::Unresponsive if !self.may_replace_unresponsive(node) => {
+                self.defer(attempt.slot.clone(), format!("{reason}; too many fail at once to replace it"))
+            }
+            InstanceState::Unresponsive | InstanceState::Dead | InstanceState::Gone => {
+                self.replace(node, attempt, reason)
+            }
+        }
+    }
+
+    fn await_ready(&mut self, node: &'a Node, attempt: &Attempt, reason: &str) -> Path {
+        let cause = Cause(if reason.is_empty() { "not ready yet".to_owned() } else { reason.to_owned() });
+        self.start(node, attempt.slot.clone(), What::Await { attempt: attempt.id.clone() }, cause)
+    }
+
+    fn replace(&mut self, node: &'a Node, attempt: &Attempt, reason: &str) -> Path {
+        let cause = Cause(format!("{} {reason}", attempt.slot));
+        match turn(self.situation, self.policy, node, &attempt.slot, Some(attempt)) {
+            Turn::Later(text) => self.defer(attempt.slot.clone(), format!("{cause}; {text}")),
+            Turn::Now(..) => {
+                let number = self.destroy(attempt, cause.clone(), true);
+                self.create(node, attempt.slot.clone(), cause, Some(attempt), Some(number))
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        node: &'a Node,
+        slot: Slot,
+        cause: Cause,
+        failing: Option<&Attempt>,
+        after: Option<usize>,
+    ) -> Path {
+        let (implementation, section) = match turn(self.situation, self.policy, node, &slot, failing) {
+            Turn::Now(index, implementation) => (index, &implementation.resource),
+            Turn::Later(text) => return self.defer(slot, text),
+        };
+        let text = |key: &str| {
+            section.get(key).and_then(|value| value.as_str()).map(str::to_owned).unwrap_or_default()
+        };
+        let what = What::Create { implementation, resource: text("type"), endpoint: text("endpoint") };
+        let path = self.start(node, slot, what, cause);
+        if let (Path::By(number), Some(after)) = (&path, after) {
+            self.plan.actions[*number].needs.push(after);
+        }
+        path
+    }
+
+    /// Adds an action that brings a slot to readiness, behind everything it depends on.
+    fn start(&mut self, node: &'a Node, slot: Slot, what: What, cause: Cause) -> Path {
+        let mut needs = Vec::new();
+        if matches!(what, What::Create { .. }) {
+            for dependee in self.situation.topology.waits_for(&node.name) {
+                for path in self.paths.get(dependee.as_str()).into_iter().flatten() {
+                    match path {
+                        Path::Ready => {}
+                        Path::By(number) => needs.push(*number),
+                        Path::Blocked => {
+                            return self.defer(slot, format!("{cause}; '{dependee}' is not ready"));
+                        }
+                    }
+                }
+            }
+        }
+        let number = self.plan.push(slot, what, cause);
+        if self.situation.order == Order::Sequential {
+            needs.extend(self.starts.last());
+        }
+        self.plan.actions[number].needs = needs;
+        self.starts.push(number);
+        Path::By(number)
+    }
+
+    fn adopt(&mut self, found: &Found) -> Path {
+        let cause = Cause("appeared after it had been given up".to_owned());
+        let what = What::Adopt { attempt: found.identity.attempt.clone(), found: found.clone() };
+        let number = self.plan.push(found.identity.slot.clone(), what, cause);
+        self.starts.push(number);
+        Path::By(number)
+    }
+
+    fn defer(&mut self, slot: Slot, text: String) -> Path {
+        self.plan.notes.push(Note::Deferred { slot, text });
+        Path::Blocked
+    }
+
+    fn late_for(&self, slot: &Slot) -> Option<&'a Found> {
+        self.situation.late.iter().find(|found| found.identity.slot == *slot)
+    }
+
+    fn has_missing_dependants(&self, node: &Node) -> bool {
+        self.situation.generation.infrastructure.nodes.iter().any(|other| {
+            let waits = self.situation.topology.waits_for(&other.name).any(|name| *name == node.name);
+            let have = self
+                .situation
+                .instances
+                .iter()
+                .filter(|i| i.attempt.slot.node == other.name && !state(i).is_lost() && i.attempt.is_live())
+                .count();
+            waits && have < other.scaling.min as usize
+        })
+    }
+
+    fn may_replace_unresponsive(&self, node: &Node) -> bool {
+        if self.suspicious {
+            return false;
+        }
+        let of_node = |matches: &dyn Fn(InstanceState) -> bool| {
+            self.situation
+                .instances
+                .iter()
+                .filter(|i| i.attempt.slot.node == node.name && matches(state(i)))
+                .count()
+        };
+        let unhealthy = of_node(&|s| matches!(s, InstanceState::Unresponsive | InstanceState::Unhealthy));
+        unhealthy as f64 <= self.policy.max_unhealthy * of_node(&|_| true) as f64
+    }
+
+    /// Removes the instances of nodes that are no longer described, after all that is new is ready, so
+    /// that a failed change harms nothing.
+    fn remove_undescribed(&mut self) {
+        for instance in &self.situation.instances {
+            let name = instance.attempt.slot.node.as_str();
+            if self.situation.generation.infrastructure.node(name).is_some() {
+                continue;
+            }
+            if let Phase::Destroying { cause, failed, .. } = &instance.attempt.phase {
+                self.destroy(&instance.attempt, cause.clone(), *failed);
+                continue;
+            }
+            let first = self.plan.actions.len();
+            let cause = Cause(format!("node '{name}' is no longer described"));
+            self.remove(name, instance, cause);
+            for action in &mut self.plan.actions[first..] {
+                action.needs.extend(&self.starts);
+            }
+        }
+    }
+
+    /// Destroys what appeared late and was not adopted.
+    fn remove_late(&mut self) {
+        for found in &self.situation.late {
+            let adopted = self.plan.actions.iter().any(|action| match &action.what {
+                What::Adopt { attempt, .. } => *attempt == found.identity.attempt,
+                _ => false,
+            });
+            if !adopted {
+                let cause = Cause("appeared late; its slot is taken".to_owned());
+                let what = What::Destroy {
+                    attempt: found.identity.attempt.clone(),
+                    failed: false,
+                    found: Some(found.clone()),
+                };
+                self.plan.push(found.identity.slot.clone(), what, cause);
+            }
+        }
+    }
+}
+
+fn state(instance: &Instance) -> InstanceState {
+    match (&instance.attempt.phase, &instance.verdict) {
+        (Phase::Live, Some(verdict)) => verdict.state,
+        (Phase::Creating { .. }, _) => InstanceState::Pending,
+        _ => InstanceState::Unknown,
+    }
+}

@@ -1,0 +1,52 @@
+//! Remembering: writing down what an observation changed, and nothing if it changed nothing.
+
+use jiff::Timestamp;
+
+use crate::error::EngineError;
+use crate::event::EventKind;
+use crate::journal::Journal;
+use crate::judge::{InstanceState, Verdict};
+use crate::record::{Attempt, Failing};
+
+/// A growing failing period is written again after so many seconds.
+const FAILING_STEP: f64 = 10.0;
+
+/// Records what `verdict` changes about `attempt`. A healthy instance writes nothing.
+pub async fn remember(
+    journal: &Journal,
+    attempt: &Attempt,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Result<(), EngineError> {
+    let first_ready = verdict.state == InstanceState::Ready && attempt.ready_at.is_none();
+    let moved = attempt.addresses != verdict.addresses || attempt.private_address != verdict.private_address;
+    let failing = failing_changed(attempt.failing.as_ref(), verdict.failing.as_ref());
+    if !first_ready && !moved && !failing {
+        return Ok(());
+    }
+    let event = match (attempt.ready_at.is_some(), &attempt.failing, &verdict.failing) {
+        (false, _, _) if first_ready => Some((EventKind::NodeCreated, verdict.addresses.join(" "))),
+        (true, None, Some(_)) => Some((EventKind::NodeUnhealthy, verdict.reason.clone())),
+        (true, Some(_), None) => Some((EventKind::NodeHealthy, String::new())),
+        _ => None,
+    };
+    journal
+        .note(&attempt.id, event, |attempt| {
+            if first_ready {
+                attempt.ready_at = Some(now);
+            }
+            attempt.addresses.clone_from(&verdict.addresses);
+            attempt.private_address.clone_from(&verdict.private_address);
+            attempt.failing.clone_from(&verdict.failing);
+            attempt.checks.clone_from(&verdict.checks);
+        })
+        .await
+}
+
+fn failing_changed(before: Option<&Failing>, after: Option<&Failing>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => after.counted - before.counted >= FAILING_STEP,
+        (None, None) => false,
+        _ => true,
+    }
+}

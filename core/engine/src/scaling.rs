@@ -1,0 +1,64 @@
+//! Scaling arithmetic: what a set of requests comes to. Pure; all requests of a pass are read once and
+//! folded into one new target, and exactly those instances are retired that were validly named.
+
+use occopus_descriptor::model::Scaling;
+
+use crate::ids::AttemptId;
+use crate::record::{Attempt, ScaleChange};
+
+/// What the requests for one node come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scaled {
+    /// The new number of instances wanted, inside the limits.
+    pub target: u32,
+    /// Instances that were named for removal and will be removed.
+    pub retire: Vec<AttemptId>,
+    /// What could not be done as asked, in words.
+    pub notes: Vec<String>,
+}
+
+/// Folds `changes`, in the order of their registration, into the present `target` of `node`.
+/// `instances` are the node's attempts that are not closed.
+pub fn fold(
+    node: &str,
+    target: u32,
+    limits: Scaling,
+    instances: &[&Attempt],
+    changes: &[ScaleChange],
+) -> Scaled {
+    let mut base = i64::from(target.clamp(limits.min, limits.max));
+    let mut anonymous: i64 = 0;
+    let mut named: Vec<AttemptId> = Vec::new();
+    let mut notes = Vec::new();
+    for change in changes {
+        match change {
+            ScaleChange::Add(count) => base += i64::from(*count),
+            ScaleChange::Remove(count) => anonymous += i64::from(*count),
+            ScaleChange::Set(count) => (base, anonymous) = (i64::from(*count), 0),
+            ScaleChange::RemoveInstance(text) => match find(instances, text) {
+                Some(attempt) if !named.contains(&attempt.id) => named.push(attempt.id.clone()),
+                Some(_) => {}
+                None => notes.push(format!("node '{node}' has no instance '{text}'; request ignored")),
+            },
+        }
+    }
+    let wanted = base - anonymous - named.len() as i64;
+    if wanted > i64::from(limits.max) {
+        notes.push(format!("maximum reached: node '{node}' has at most {} instances", limits.max));
+    }
+    if wanted < i64::from(limits.min) {
+        notes.push(format!("minimum reached: node '{node}' has at least {} instances", limits.min));
+    }
+    let target = wanted.clamp(i64::from(limits.min), i64::from(limits.max));
+    // An instance is removed because it was named only as far as the limits allow a removal at all.
+    named.truncate(usize::try_from(base - target).unwrap_or(0));
+    Scaled { target: u32::try_from(target).unwrap_or(limits.min), retire: named, notes }
+}
+
+/// The instance called `text`: by node id, else by slot, else by address.
+fn find<'a>(instances: &[&'a Attempt], text: &str) -> Option<&'a Attempt> {
+    let by = |matches: &dyn Fn(&Attempt) -> bool| instances.iter().copied().find(|a| matches(a));
+    by(&|attempt| attempt.node_id.as_str() == text)
+        .or_else(|| by(&|attempt| attempt.slot.to_string() == text))
+        .or_else(|| by(&|attempt| attempt.addresses.iter().any(|address| address == text)))
+}

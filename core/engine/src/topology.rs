@@ -1,0 +1,135 @@
+//! Which node waits for which: declared dependencies and those that templates imply.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use occopus_descriptor::model::Node;
+
+use crate::context::Contextualiser;
+use crate::record::Generation;
+
+/// The order among the nodes of a generation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Topology {
+    /// For each node the nodes that must be ready before it is started.
+    waits_for: BTreeMap<String, BTreeSet<String>>,
+    /// The nodes in an order in which every node follows those it waits for; file order otherwise.
+    pub order: Vec<String>,
+    /// The nodes in levels, for sequential processing and for people.
+    pub levels: Vec<Vec<String>>,
+    /// Doubtful things found on the way.
+    pub warnings: Vec<String>,
+}
+
+impl Topology {
+    /// Works the order out. `contextualiser` tells which nodes the templates ask about; asking for the
+    /// address of a node that is no declared dependency adds an edge that is only for scheduling.
+    pub fn of(generation: &Generation, contextualiser: &dyn Contextualiser) -> Self {
+        let mut topology = Self::declared(generation);
+        for node in &generation.infrastructure.nodes {
+            for (_, implementation) in generation.candidates(node, 1) {
+                let references = contextualiser.references(&generation.infrastructure, node, implementation);
+                for name in references {
+                    topology.refer(generation, node, implementation.resource_type(), &name);
+                }
+            }
+        }
+        topology.sort(generation);
+        topology
+    }
+
+    fn declared(generation: &Generation) -> Self {
+        let mut topology = Self::default();
+        for node in &generation.infrastructure.nodes {
+            topology.waits_for.insert(node.name.clone(), BTreeSet::new());
+        }
+        for edge in &generation.infrastructure.dependencies {
+            if let Some(waits_for) = topology.waits_for.get_mut(&edge.dependent) {
+                waits_for.insert(edge.dependee.clone());
+            }
+        }
+        topology
+    }
+
+    fn refer(&mut self, generation: &Generation, node: &Node, resource_type: &str, name: &str) {
+        let Some(peer) = generation.infrastructure.node(name) else { return };
+        if name == node.name {
+            return;
+        }
+        let on_loopback = |(_, implementation): &(usize, &occopus_descriptor::model::Implementation)| {
+            implementation.resource_type() == "process"
+        };
+        if resource_type != "process" && generation.candidates(peer, 1).iter().any(on_loopback) {
+            self.warn(format!(
+                "node '{}' ({resource_type}) asks for the address of '{name}', which is a process with a \
+                 loopback address: it cannot be reached from there",
+                node.name
+            ));
+        }
+        if self.waits_for.get(&node.name).is_some_and(|known| known.contains(name)) {
+            return;
+        }
+        if self.reaches(name, &node.name) {
+            self.warn(format!(
+                "a template of node '{}' asks for the address of '{name}', which itself waits for '{}'",
+                node.name, node.name
+            ));
+            return;
+        }
+        self.warn(format!(
+            "a template of node '{}' asks for the address of '{name}', which is no declared dependency; \
+             '{}' is started after it. Declare it under 'dependencies'",
+            node.name, node.name
+        ));
+        self.waits_for.entry(node.name.clone()).or_default().insert(name.to_owned());
+    }
+
+    fn warn(&mut self, text: String) {
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+
+    /// Whether `from` waits for `to`, directly or over others.
+    fn reaches(&self, from: &str, to: &str) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(name) = open.pop() {
+            if name == to {
+                return true;
+            }
+            if seen.insert(name) {
+                open.extend(self.waits_for(name).map(String::as_str));
+            }
+        }
+        false
+    }
+
+    fn sort(&mut self, generation: &Generation) {
+        let mut placed: BTreeSet<&str> = BTreeSet::new();
+        let mut remaining: Vec<&str> =
+            generation.infrastructure.nodes.iter().map(|node| node.name.as_str()).collect();
+        let mut levels: Vec<Vec<String>> = Vec::new();
+        while !remaining.is_empty() {
+            let (level, rest): (Vec<&str>, Vec<&str>) = remaining.iter().partition(|name| {
+                self.waits_for
+                    .get(**name)
+                    .is_none_or(|known| known.iter().all(|n| placed.contains(n.as_str())))
+            });
+            if level.is_empty() {
+                // Checked descriptions have no cycles; should one get here, its order is the file's.
+                levels.push(rest.iter().map(|name| (*name).to_owned()).collect());
+                break;
+            }
+            placed.extend(&level);
+            levels.push(level.iter().map(|name| (*name).to_owned()).collect());
+            remaining = rest;
+        }
+        self.order = levels.iter().flatten().cloned().collect();
+        self.levels = levels;
+    }
+
+    /// The nodes that must be ready before `node` is started.
+    pub fn waits_for(&self, node: &str) -> impl Iterator<Item = &String> {
+        self.waits_for.get(node).into_iter().flatten()
+    }
+}
