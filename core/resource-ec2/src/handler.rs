@@ -1,0 +1,300 @@
+//! The handler: one call of the service for each call of the engine, and as few for many instances as the
+//! service allows.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{Filter, Instance, InstanceType, ResourceType, Tag, TagSpecification};
+use aws_smithy_types::base64;
+use occopus_engine::handler::{
+    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Observation, Place,
+    ProviderId, ResourceHandler, ResourceState, StepJournal,
+};
+use occopus_engine::ids::StoreId;
+use serde_json::{Map, Value};
+
+use crate::client::Clients;
+use crate::error::{Call, Effect, Failure, Stage};
+use crate::launch::Launch;
+use crate::state;
+
+/// Name of the handler.
+const NAME: &str = "ec2";
+/// The most values the service takes in the filters of one call.
+const FILTER_VALUES: usize = 200;
+/// The most instances in one page.
+const PAGE: i32 = 1000;
+
+/// How long the handler's calls may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Limit for a single call of the service.
+    pub call: Duration,
+    /// How long listings may miss an instance that was just made.
+    pub visibility: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { call: Duration::from_secs(50), visibility: Duration::from_secs(30) }
+    }
+}
+
+/// Makes and watches instances at EC2 or a compatible cloud.
+///
+/// Every place needs credentials with the fields `accesskey` and `secretkey`.
+pub struct Ec2Handler {
+    clients: Clients,
+    timing: Timing,
+}
+
+impl std::fmt::Debug for Ec2Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ec2Handler").field("timing", &self.timing).finish_non_exhaustive()
+    }
+}
+
+impl Default for Ec2Handler {
+    fn default() -> Self {
+        Self::new(Timing::default())
+    }
+}
+
+impl Ec2Handler {
+    /// A handler with the given limits. Clients are made when they are needed.
+    pub fn new(timing: Timing) -> Self {
+        Self { clients: Clients::new(timing.call), timing }
+    }
+
+    /// All instances that match `filters`, every page of them.
+    async fn list(&self, access: &Access, filters: &[Filter]) -> Result<Vec<Instance>, HandlerError> {
+        let client = self.clients.get(access)?;
+        let call = reading(access, "DescribeInstances");
+        let mut instances = Vec::new();
+        let mut token = None;
+        loop {
+            let page = client
+                .describe_instances()
+                .set_filters(Some(filters.to_vec()))
+                .max_results(PAGE)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| call.error(Failure::from(error)))?;
+            token = page.next_token.filter(|token| !token.is_empty());
+            let reservations = page.reservations.unwrap_or_default().into_iter();
+            instances.extend(reservations.flat_map(|reservation| reservation.instances.unwrap_or_default()));
+            if token.is_none() {
+                return Ok(instances);
+            }
+        }
+    }
+}
+
+fn reading<'a>(access: &'a Access, operation: &'static str) -> Call<'a> {
+    Call { place: &access.place, operation, effect: Effect::Read, secret: None }
+}
+
+fn changing<'a>(access: &'a Access, operation: &'static str, secret: Option<&'a str>) -> Call<'a> {
+    Call { place: &access.place, operation, effect: Effect::Change, secret }
+}
+
+/// Lets the service make one instance of `launch`.
+async fn run(client: &Client, call: &Call<'_>, launch: &Launch) -> Result<ProviderId, HandlerError> {
+    let tags: Vec<Tag> =
+        launch.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let tagged = |kind| TagSpecification::builder().resource_type(kind).set_tags(Some(tags.clone())).build();
+    let answer = client
+        .run_instances()
+        .client_token(&launch.token)
+        .min_count(1)
+        .max_count(1)
+        .image_id(&launch.image_id)
+        .instance_type(InstanceType::from(launch.instance_type.as_str()))
+        .set_key_name(launch.key_name.clone())
+        .set_security_group_ids(Some(launch.security_group_ids.clone()))
+        .set_subnet_id(launch.subnet_id.clone())
+        .set_user_data(launch.user_data.clone())
+        .tag_specifications(tagged(ResourceType::Instance))
+        .tag_specifications(tagged(ResourceType::Volume))
+        .send()
+        .await
+        .map_err(|error| call.error(Failure::from(error)))?;
+    let id = answer.instances().first().and_then(Instance::instance_id);
+    id.map(ProviderId::plain).ok_or_else(|| {
+        call.error(Failure {
+            stage: Stage::Unanswered,
+            code: None,
+            message: "the answer names no instance".to_owned(),
+            retry_after: None,
+        })
+    })
+}
+
+#[async_trait]
+impl ResourceHandler for Ec2Handler {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        // Longer than one call, so that its own, clearer error comes first.
+        let deadline = self.timing.call + Duration::from_secs(10);
+        Capabilities {
+            idempotent_create: true,
+            findable: true,
+            visibility_delay: self.timing.visibility,
+            create_deadline: deadline,
+            destroy_deadline: deadline,
+            // A listing takes several calls.
+            read_deadline: deadline * 2,
+            prepare_deadline: deadline,
+            needs_credentials: true,
+        }
+    }
+
+    fn place(&self, resource: &Map<String, Value>) -> Result<Place, HandlerError> {
+        let required = |key: &str| {
+            let text = resource.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            text.map(str::to_owned).ok_or_else(|| {
+                let message = format!("ec2 resource: the key '{key}' is missing or no text; give it a value");
+                HandlerError::new(ErrorKind::Invalid, message)
+            })
+        };
+        let endpoint = required("endpoint")?;
+        if !is_url(&endpoint) {
+            let message = format!(
+                "ec2 resource: the endpoint '{endpoint}' is no URL of an API; write it as https://HOST[:PORT][/PATH] \
+                 (or http://), without user name and password"
+            );
+            return Err(HandlerError::new(ErrorKind::Invalid, message));
+        }
+        Ok(Place {
+            handler: NAME.to_owned(),
+            endpoint,
+            region: Some(required("regionname")?),
+            project: None,
+            account: String::new(),
+        })
+    }
+
+    async fn create(
+        &self,
+        access: &Access,
+        request: &CreateRequest,
+        _steps: &dyn StepJournal,
+    ) -> Result<ProviderId, HandlerError> {
+        let launch = Launch::new(request)?;
+        let client = self.clients.get(access)?;
+        let call = changing(access, "RunInstances", launch.user_data.as_deref());
+        let id = run(&client, &call, &launch).await?;
+        tracing::debug!(place = %access.place, instance = %id, slot = %request.identity.slot, "instance requested");
+        Ok(id)
+    }
+
+    async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {
+        let mut seen = HashMap::new();
+        for chunk in ids.chunks(FILTER_VALUES) {
+            // A filter, because one unknown id in a list of ids would fail the call for all of them.
+            let ids = chunk.iter().map(|id| id.id.clone()).collect();
+            let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+            for instance in self.list(access, &[filter]).await? {
+                if let Some(id) = instance.instance_id() {
+                    seen.insert(id.to_owned(), state::observation(&instance));
+                }
+            }
+        }
+        let missing = || Observation::bare(ResourceState::Gone, "not known to the cloud");
+        Ok(ids.iter().map(|id| seen.get(&id.id).cloned().unwrap_or_else(missing)).collect())
+    }
+
+    async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
+        let owner = Filter::builder().name(format!("tag:{}", Identity::STORE_TAG)).values(store.as_str());
+        let living = state::LIVING.iter().map(|&word| word.to_owned()).collect();
+        let living = Filter::builder().name("instance-state-name").set_values(Some(living));
+        let instances = self.list(access, &[owner.build(), living.build()]).await?;
+        let found = instances.iter().filter_map(|instance| {
+            let found = state::found(instance);
+            if found.is_none() {
+                let id = instance.instance_id().unwrap_or_default();
+                tracing::warn!(place = %access.place, instance = id, "the tags of this instance were changed; it is left alone");
+            }
+            found
+        });
+        Ok(found.collect())
+    }
+
+    async fn destroy(
+        &self,
+        access: &Access,
+        id: &ProviderId,
+        _steps: &dyn StepJournal,
+    ) -> Result<(), HandlerError> {
+        let client = self.clients.get(access)?;
+        let call = changing(access, "TerminateInstances", None);
+        // At once, without stopping first: a refused stop must not keep the instance.
+        match client.terminate_instances().instance_ids(&id.id).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match call.error(Failure::from(error)) {
+                gone if gone.kind == ErrorKind::NotFound => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn console(&self, access: &Access, id: &ProviderId) -> Result<String, HandlerError> {
+        let client = self.clients.get(access)?;
+        let call = reading(access, "GetConsoleOutput");
+        let answer = client
+            .get_console_output()
+            .instance_id(&id.id)
+            .send()
+            .await
+            .map_err(|error| call.error(Failure::from(error)))?;
+        let encoded: String = answer.output().unwrap_or_default().split_whitespace().collect();
+        // Some compatible clouds send the text as it is.
+        Ok(match base64::decode(&encoded) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => answer.output.unwrap_or_default(),
+        })
+    }
+}
+
+/// Whether `text` is an absolute http(s) URL without user information.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let host = rest.split('/').next().unwrap_or_default();
+        !host.is_empty() && !host.contains('@') && !text.contains(char::is_whitespace)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn place(endpoint: &str) -> Result<Place, HandlerError> {
+        let resource = json!({"type": "ec2", "endpoint": endpoint, "regionname": "stub-1"});
+        Ec2Handler::default().place(resource.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_place_keeps_path_and_port_of_the_endpoint() {
+        let place = place("http://cloud.example:8773/services/cloud").unwrap();
+        assert_eq!(place.to_string(), "ec2 at http://cloud.example:8773/services/cloud (stub-1)");
+    }
+
+    #[test]
+    fn an_endpoint_that_is_no_url_is_refused() {
+        for endpoint in ["replace_with_endpoint", "http://", "ftp://host/", "https://me:secret@host/", ""] {
+            assert_eq!(place(endpoint).unwrap_err().kind, ErrorKind::Invalid, "{endpoint}");
+        }
+        let resource = json!({"type": "ec2", "endpoint": "https://ec2.example"});
+        let error = Ec2Handler::default().place(resource.as_object().unwrap()).unwrap_err();
+        assert!(error.message.contains("'regionname'"), "{error}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading instances as the service lists them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::Instance;
+use occopus_engine::handler::{Found, Identity, Observation, ProviderId, ResourceState};
+
+/// The states of instances that exist: what `find` lists.
+pub(crate) const LIVING: [&str; 4] = ["pending", "running", "stopping", "stopped"];
+
+/// What the service says about `instance`.
+pub(crate) fn observation(instance: &Instance) -> Observation {
+    let word = state_word(instance);
+    let reason = instance.state_reason().and_then(|reason| reason.message());
+    let detail = reason.map_or_else(|| word.to_owned(), |reason| format!("{word} ({reason})"));
+    let private_address = text(instance.private_ip_address());
+    let mut addresses: Vec<String> = Vec::new();
+    let candidates =
+        [text(instance.public_dns_name()), text(instance.public_ip_address()), private_address.clone()];
+    for address in candidates.into_iter().flatten() {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Observation { state: state(word), detail, addresses, private_address }
+}
+
+/// `instance` as one of ours; `None` if its tags do not say whose it is.
+pub(crate) fn found(instance: &Instance) -> Option<Found> {
+    let tag = |tag: &aws_sdk_ec2::types::Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
+    let tags: BTreeMap<String, String> = instance.tags().iter().filter_map(tag).collect();
+    Some(Found {
+        identity: Identity::from_tags(&tags)?,
+        provider_id: ProviderId::plain(instance.instance_id()?),
+        state: state(state_word(instance)),
+    })
+}
+
+fn state_word(instance: &Instance) -> &str {
+    instance.state().and_then(|state| state.name()).map_or("", |name| name.as_str())
+}
+
+fn state(word: &str) -> ResourceState {
+    match word {
+        "pending" => ResourceState::Pending,
+        "running" => ResourceState::Running,
+        "stopping" | "stopped" => ResourceState::Stopped,
+        // There is no way back from shutting down.
+        "shutting-down" | "terminated" => ResourceState::Gone,
+        _ => ResourceState::Unknown,
+    }
+}
+
+/// The service writes an empty text for "none".
+fn text(value: Option<&str>) -> Option<String> {
+    value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{InstanceState, InstanceStateName, StateReason};
+
+    use super::*;
+
+    fn in_state(word: &str) -> aws_sdk_ec2::types::builders::InstanceBuilder {
+        Instance::builder().state(InstanceState::builder().name(InstanceStateName::from(word)).build())
+    }
+
+    #[test]
+    fn words_of_the_service_become_states() {
+        for (word, state) in [
+            ("pending", ResourceState::Pending),
+            ("running", ResourceState::Running),
+            ("stopping", ResourceState::Stopped),
+            ("stopped", ResourceState::Stopped),
+            ("shutting-down", ResourceState::Gone),
+            ("terminated", ResourceState::Gone),
+            ("hibernating", ResourceState::Unknown),
+        ] {
+            let observation = observation(&in_state(word).build());
+            assert_eq!(observation, Observation::bare(state, word));
+        }
+        assert_eq!(observation(&Instance::builder().build()).state, ResourceState::Unknown);
+    }
+
+    #[test]
+    fn the_reason_of_a_state_is_told() {
+        let reason = StateReason::builder().message("Server.SpotInstanceTermination").build();
+        let observation = observation(&in_state("terminated").state_reason(reason).build());
+        assert_eq!(observation.detail, "terminated (Server.SpotInstanceTermination)");
+    }
+
+    #[test]
+    fn the_public_name_comes_first_and_nothing_twice() {
+        let all = in_state("running")
+            .public_dns_name("vm.example")
+            .public_ip_address("198.18.0.1")
+            .private_ip_address("10.0.0.1");
+        let observation_all = observation(&all.clone().build());
+        assert_eq!(observation_all.addresses, ["vm.example", "198.18.0.1", "10.0.0.1"]);
+        assert_eq!(observation_all.private_address.as_deref(), Some("10.0.0.1"));
+        let twice = all.public_dns_name("").public_ip_address("10.0.0.1").build();
+        assert_eq!(observation(&twice).addresses, ["10.0.0.1"]);
+    }
+}
