@@ -1,1 +1,3 @@
 //! Resource handlers process and docker, decorators, and the conformance suite of all handlers.
+
+pub mod docker;
