@@ -56,6 +56,13 @@ client() {
     mariadb --no-defaults --socket="$DIR/socket" --user=root "$@"
 }
 
+# Whether the process $1 lives; one that ended but was not yet collected by its parent does not.
+alive() {
+    case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+    '' | Z*) return 1 ;;
+    esac
+}
+
 # Whether it came up on the port $1. Somebody else may take the port between its choice and its use.
 started_on() {
     # A session of its own: Ctrl-C in a test run must reach the tests only.
@@ -65,7 +72,7 @@ started_on() {
     tries=0
     until client -e 'SELECT 1' >/dev/null 2>&1; do
         tries=$((tries + 1))
-        kill -0 "$server" 2>/dev/null || return 1
+        alive "$server" || return 1
         [ "$tries" -lt 300 ] || fail "mariadbd does not answer after 60 s: $(tail -n 5 "$DIR/log")"
         sleep 0.2
     done
@@ -83,7 +90,7 @@ stop_server() {
     server=$(cat "$DIR/server" 2>/dev/null) || return 0
     kill -TERM "$server" 2>/dev/null || return 0
     tries=0
-    while kill -0 "$server" 2>/dev/null; do
+    while alive "$server"; do
         tries=$((tries + 1))
         [ "$tries" -ne 100 ] || kill -KILL "$server" 2>/dev/null || true
         [ "$tries" -lt 150 ] || fail "mariadbd (process $server) does not end; see $DIR/log"

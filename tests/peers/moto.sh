@@ -40,6 +40,13 @@ opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 opener.open(f"http://127.0.0.1:{sys.argv[1]}/moto-api/data.json", timeout=5)' "$1" >/dev/null 2>&1
 }
 
+# Whether the process $1 lives; one that ended but was not yet collected by its parent does not.
+alive() {
+    case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+    '' | Z*) return 1 ;;
+    esac
+}
+
 # Whether it came up on the port $1. Somebody else may take the port between its choice and its use.
 started_on() {
     # A session of its own: Ctrl-C in a test run must reach the tests only.
@@ -49,11 +56,11 @@ started_on() {
     tries=0
     until answers_on "$1"; do
         tries=$((tries + 1))
-        kill -0 "$server" 2>/dev/null || return 1
+        alive "$server" || return 1
         [ "$tries" -lt 300 ] || fail "moto does not answer after 60 s: $(tail -n 5 "$DIR/log")"
         sleep 0.2
     done
-    kill -0 "$server" 2>/dev/null
+    alive "$server"
 }
 
 start_server() {
@@ -68,7 +75,7 @@ stop_server() {
     server=$(cat "$DIR/server" 2>/dev/null) || return 0
     kill -TERM "$server" 2>/dev/null || return 0
     tries=0
-    while kill -0 "$server" 2>/dev/null; do
+    while alive "$server"; do
         tries=$((tries + 1))
         [ "$tries" -ne 25 ] || kill -KILL "$server" 2>/dev/null || true
         [ "$tries" -lt 75 ] || fail "moto (process $server) does not end; see $DIR/log"
