@@ -12,6 +12,9 @@ pub struct Fault {
     /// What the caller sees.
     #[serde(flatten)]
     pub kind: Kind,
+    /// How many calls of the operation pass unharmed first.
+    #[serde(default)]
+    pub skip: u32,
     /// How many calls are hit.
     #[serde(default = "once")]
     pub count: u32,
@@ -59,8 +62,12 @@ pub(crate) struct Faults(pub(crate) Vec<Fault>);
 impl Faults {
     /// Takes the fault that hits a call of `operation` now.
     pub(crate) fn take(&mut self, operation: &str) -> Option<(When, Kind)> {
-        let fault = self.0.iter_mut().find(|fault| fault.operation == operation && fault.count > 0)?;
-        fault.count -= 1;
+        let fault = self.0.iter_mut().find(|fault| fault.operation == operation)?;
+        if fault.skip > 0 {
+            fault.skip -= 1;
+            return None;
+        }
+        fault.count = fault.count.saturating_sub(1);
         let taken = (fault.when, fault.kind.clone());
         self.0.retain(|fault| fault.count > 0);
         Some(taken)

@@ -5,12 +5,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Router, routing::MethodRouter};
+use axum::routing::{any, get, post};
 use futures::stream;
 
 use crate::answer::{ApiError, VERSION};
@@ -52,7 +52,8 @@ pub(crate) fn routes(shared: Shared) -> Router {
         .route("/_stub/instances", get(instances))
         .route("/_stub/instances/{id}/{state}", post(set_state))
         .route("/_stub/faults", post(add_fault).get(list_faults).delete(clear_faults))
-        .fallback_service(MethodRouter::new().post(api).with_state(shared.clone()))
+        .route("/_stub/{*rest}", any(async || StatusCode::NOT_FOUND))
+        .fallback(post(api))
         .with_state(shared)
 }
 

@@ -268,6 +268,7 @@ async fn faults_come_before_or_after_the_effect() {
         operation: "RunInstances".to_owned(),
         when: When::After,
         kind: Kind::Drop,
+        skip: 0,
         count: 1,
     });
     assert_eq!(post(&stub, "/", Some("AKIDSTUB"), run).await, "", "the connection breaks without an answer");
