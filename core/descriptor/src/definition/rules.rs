@@ -1,0 +1,242 @@
+//! Rules of section types: tables, so that a handler or plug-in can bring its own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::builtin;
+use crate::codes::{self, Code};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::yaml::Node;
+
+/// A section of an implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// `resource`.
+    Resource,
+    /// `config_management`.
+    ConfigManagement,
+    /// `contextualisation`.
+    Contextualisation,
+    /// `health_check`.
+    HealthCheck,
+}
+
+impl Section {
+    /// Every section, in the order of checking.
+    pub const ALL: [Self; 4] =
+        [Self::Resource, Self::ConfigManagement, Self::Contextualisation, Self::HealthCheck];
+
+    /// The key in the file.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::ConfigManagement => "config_management",
+            Self::Contextualisation => "contextualisation",
+            Self::HealthCheck => "health_check",
+        }
+    }
+}
+
+/// A check beyond the tables.
+pub type Extra = Arc<dyn Fn(&mut SectionCheck<'_>) + Send + Sync>;
+
+/// The rules of one type of section.
+#[derive(Clone)]
+pub struct SectionRules {
+    /// The section.
+    pub section: Section,
+    /// The value of its key `type`.
+    pub kind: String,
+    /// Keys that must be there, in the order in which missing ones are named; without `type`.
+    pub required: Vec<String>,
+    /// Keys that may be there.
+    pub optional: Vec<String>,
+    /// Keys whose value is a boolean: for these `yes`, `no`, `on` and `off` count as booleans.
+    pub booleans: Vec<String>,
+    before_unknown: Option<Extra>,
+    after_unknown: Option<Extra>,
+}
+
+impl fmt::Debug for SectionRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SectionRules")
+            .field("section", &self.section)
+            .field("kind", &self.kind)
+            .field("required", &self.required)
+            .field("optional", &self.optional)
+            .finish_non_exhaustive()
+    }
+}
+
+fn owned(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+impl SectionRules {
+    /// A type called `kind` that has no keys but `type`.
+    pub fn new(section: Section, kind: impl Into<String>) -> Self {
+        Self {
+            section,
+            kind: kind.into(),
+            required: Vec::new(),
+            optional: Vec::new(),
+            booleans: Vec::new(),
+            before_unknown: None,
+            after_unknown: None,
+        }
+    }
+
+    /// Sets the required keys.
+    #[must_use]
+    pub fn required(mut self, keys: &[&str]) -> Self {
+        self.required = owned(keys);
+        self
+    }
+
+    /// Sets the optional keys.
+    #[must_use]
+    pub fn optional(mut self, keys: &[&str]) -> Self {
+        self.optional = owned(keys);
+        self
+    }
+
+    /// Sets the keys with boolean values; they must be required or optional, too.
+    #[must_use]
+    pub fn booleans(mut self, keys: &[&str]) -> Self {
+        self.booleans = owned(keys);
+        self
+    }
+
+    /// Adds a check that runs after missing keys were reported and before unknown ones are.
+    #[must_use]
+    pub fn check_keys(mut self, check: impl Fn(&mut SectionCheck<'_>) + Send + Sync + 'static) -> Self {
+        self.before_unknown = Some(Arc::new(check));
+        self
+    }
+
+    /// Adds a check that runs last, for values.
+    #[must_use]
+    pub fn check_values(mut self, check: impl Fn(&mut SectionCheck<'_>) + Send + Sync + 'static) -> Self {
+        self.after_unknown = Some(Arc::new(check));
+        self
+    }
+
+    /// Every key that may be there.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        std::iter::once("type").chain(self.required.iter().chain(&self.optional).map(String::as_str))
+    }
+
+    /// Applies the rules to a section.
+    pub(super) fn apply(&self, check: &mut SectionCheck<'_>) {
+        check.missing_keys(self.required.iter().map(String::as_str));
+        if let Some(extra) = &self.before_unknown {
+            extra(check);
+        }
+        check.unknown_keys(self);
+        if let Some(extra) = &self.after_unknown {
+            extra(check);
+        }
+        for key in &self.booleans {
+            check.boolean_word(key);
+        }
+    }
+}
+
+/// A section under check, and where its problems go.
+#[derive(Debug)]
+pub struct SectionCheck<'a> {
+    /// The section: a mapping.
+    pub node: &'a Node,
+    /// How Occopus 1.10 began its messages about this section.
+    pub(super) context: &'a str,
+    /// Where the section stands, in words.
+    pub(super) place: &'a str,
+    pub(super) diagnostics: &'a mut Diagnostics,
+}
+
+impl SectionCheck<'_> {
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.node.get(key)
+    }
+
+    /// Reports an error at `at`; `text` is what Occopus 1.10 said, or a new message.
+    pub fn error(&mut self, code: Code, at: &Node, text: &str) {
+        self.error_with_help(code, at, text, None);
+    }
+
+    /// Reports an error that says what to do.
+    pub fn error_with_help(&mut self, code: Code, at: &Node, text: &str, help: Option<String>) {
+        let mut problem = Diagnostic::error(code, format!("{text} ({})", self.place))
+            .at(&at.span)
+            .legacy(format!("{}{text}", self.context));
+        problem.help = help;
+        self.diagnostics.push(problem);
+    }
+
+    /// Reports something doubtful at `at`.
+    pub fn warning(&mut self, at: &Node, text: &str) {
+        let problem = Diagnostic::warning(codes::DOUBTFUL, format!("{text} ({})", self.place));
+        self.diagnostics.push(problem.at(&at.span));
+    }
+
+    fn missing_keys<'k>(&mut self, required: impl Iterator<Item = &'k str>) {
+        let missing: Vec<&str> = required.filter(|key| self.get(key).is_none()).collect();
+        if !missing.is_empty() {
+            let text = format!("Missing key(s): {}", missing.join(", "));
+            self.error(codes::MISSING_SECTION_KEYS, self.node, &text);
+        }
+    }
+
+    /// One message with all unknown keys, placed at the first.
+    pub(super) fn unknown_keys(&mut self, rules: &SectionRules) {
+        let entries = self.node.as_map().unwrap_or_default();
+        let is_known = |key: &Node| key.as_str().is_some_and(|key| rules.known().any(|known| known == key));
+        let unknown: Vec<&Node> = entries.iter().map(|(key, _)| key).filter(|key| !is_known(key)).collect();
+        let Some(first) = unknown.first() else { return };
+        let names: Vec<String> = unknown.iter().map(|key| key.to_text()).collect();
+        let text = format!("Unknown key(s): {}", names.join(", "));
+        let help = crate::diagnostic::suggestion(&names[0], rules.known());
+        self.error_with_help(codes::UNKNOWN_SECTION_KEYS, first, &text, Some(help));
+    }
+
+    fn boolean_word(&mut self, key: &str) {
+        let Some(value) = self.get(key) else { return };
+        if let Some(flag) = super::boolean_word(value.as_str()) {
+            let text = format!("'{}' is a string in this YAML; {key} takes it as {flag}", value.to_text());
+            let value = value.clone();
+            self.warning(&value, &text);
+        }
+    }
+}
+
+/// The rules of all section types.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    table: BTreeMap<(Section, String), SectionRules>,
+}
+
+impl Rules {
+    /// The built-in types.
+    pub fn builtin() -> Self {
+        let mut rules = Self { table: BTreeMap::new() };
+        builtin::all().into_iter().for_each(|entry| rules.register(entry));
+        rules
+    }
+
+    /// Adds a type, or replaces the one of the same section and name.
+    pub fn register(&mut self, rules: SectionRules) {
+        self.table.insert((rules.section, rules.kind.clone()), rules);
+    }
+
+    /// The rules of a type.
+    pub fn get(&self, section: Section, kind: &str) -> Option<&SectionRules> {
+        self.table.get(&(section, kind.to_owned()))
+    }
+
+    /// The names of the types of a section, sorted.
+    pub fn kinds(&self, section: Section) -> impl Iterator<Item = &str> {
+        self.table.keys().filter(move |(of, _)| *of == section).map(|(_, kind)| kind.as_str())
+    }
+}

@@ -1,0 +1,240 @@
+//! Problems in descriptor files: where, why, and what to do; for people and for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::codes::Code;
+use crate::yaml::Span;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// The file can be used, but something in it is doubtful.
+    Warning,
+}
+
+/// Where in a file a problem is. Lines, columns and lengths are in characters; lines and columns
+/// count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The file as the user named it, or a name for text that came without a file.
+    pub file: String,
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+    /// How many characters from `column` on are meant, all on the same line; at least 1.
+    pub length: usize,
+}
+
+/// The line with the problem, shortened around it if it is very long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Excerpt {
+    /// The text, without control characters.
+    pub text: String,
+    /// Characters before the marked place.
+    pub start: usize,
+    /// Characters of the marked place.
+    pub length: usize,
+}
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// The kind of problem.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Where; `None` if it belongs to no place in a file.
+    pub location: Option<Location>,
+    /// The line at `location`; absent where it could show a secret.
+    pub source_line: Option<Excerpt>,
+    /// What is allowed, or what was probably meant.
+    pub help: Option<String>,
+    /// The exact text of Occopus 1.10, where it had one.
+    pub legacy: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error without a place.
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, message.into())
+    }
+
+    /// A warning without a place.
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, message.into())
+    }
+
+    fn new(code: Code, severity: Severity, message: String) -> Self {
+        Self { code, severity, message, location: None, source_line: None, help: None, legacy: None }
+    }
+
+    /// Adds the place, with the line it stands on.
+    #[must_use]
+    pub fn at(mut self, span: &Span) -> Self {
+        self.location = Some(span.location());
+        self.source_line = span.excerpt();
+        self
+    }
+
+    /// Adds what is allowed or what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the text of Occopus 1.10.
+    #[must_use]
+    pub fn legacy(mut self, text: impl Into<String>) -> Self {
+        self.legacy = Some(text.into());
+        self
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Location { file, line, column, .. }) = &self.location {
+            write!(f, "{file}:{line}:{column}: ")?;
+        }
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}[{}]: {}", self.code, self.message)?;
+        let line = self.location.as_ref().map(|location| location.line.to_string()).unwrap_or_default();
+        let margin = " ".repeat(line.len());
+        if let Some(Excerpt { text, start, length }) = &self.source_line {
+            write!(f, "\n {margin} |\n {line} | {text}")?;
+            write!(f, "\n {margin} | {}{}", " ".repeat(*start), "^".repeat(*length))?;
+        }
+        for (label, text) in [("help", &self.help), ("note", &self.legacy)] {
+            if let Some(text) = text {
+                write!(f, "\n {margin} = {label}: {}", text.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All problems of a file and of the files it imports, in the order of checking.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// No problems.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a problem.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Adds the problems of `other` after these.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Whether there are neither errors nor warnings.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is an error.
+    pub fn has_errors(&self) -> bool {
+        self.errors().next().is_some()
+    }
+
+    /// All problems.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// The errors only.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// The warnings only.
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning)
+    }
+
+    /// What Occopus 1.10 would have said: the text of the first error, since it stopped there.
+    pub fn legacy_text(&self) -> Option<&str> {
+        self.errors().next().map(|first| first.legacy.as_deref().unwrap_or(&first.message))
+    }
+
+    /// `Ok` with the value and the warnings if there is no error, else all problems.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<(T, Self), Self> {
+        match value {
+            Some(value) if !self.has_errors() => Ok((value, self)),
+            _ => Err(self),
+        }
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            write!(f, "{diagnostic}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// A sentence about an unknown `word`: the candidate that was probably meant, and all of them.
+pub(crate) fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let allowed = format!("allowed: {}", candidates.join(", "));
+    let longest = (word.chars().count() / 3).max(1);
+    let nearest = candidates
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), candidate), candidate))
+        .filter(|(distance, _)| *distance <= longest)
+        .min_by_key(|(distance, _)| *distance);
+    match nearest {
+        _ if candidates.is_empty() => "none exist".to_owned(),
+        Some((_, nearest)) => format!("did you mean '{nearest}'? {allowed}"),
+        None => allowed,
+    }
+}

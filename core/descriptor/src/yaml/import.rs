@@ -1,0 +1,108 @@
+//! Files: the main one, `!yaml_import` and `!text_import`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::loader::{Loader, MAX_FILE_BYTES, Session, Stop};
+use super::node::Node;
+use super::source::Span;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+
+/// Deepest chain of imports.
+const MAX_CHAIN: usize = 16;
+/// Most files in one load.
+const MAX_FILES: usize = 1000;
+
+/// The text of the file the user named. Pipes are welcome here, unlike among imports.
+pub(super) fn read_main(session: &mut Session, path: &Path) -> Result<String, Stop> {
+    read(session, path).map_err(|reason| {
+        let message = format!("cannot read '{}': {reason}", path.display());
+        session.stop(Diagnostic::error(codes::UNREADABLE, message))
+    })
+}
+
+/// The parsed content of the file that the mapping `node` names.
+pub(super) fn yaml(loader: &mut Loader<'_, '_>, node: Node, depth: usize) -> Result<Node, Stop> {
+    let Some((path, text)) = fetch(loader, &node) else { return Ok(node) };
+    let place = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+    if loader.session.open.contains(&place) {
+        let message = format!("'{}' imports itself", path.display());
+        let problem = Diagnostic::error(codes::BAD_IMPORT, message).at(&node.span);
+        return Err(loader.session.stop(problem.help("break the circle of imports")));
+    }
+    if loader.session.open.len() >= MAX_CHAIN {
+        let message = format!("imports are nested deeper than {MAX_CHAIN} files");
+        return Err(loader.session.stop(Diagnostic::error(codes::BAD_IMPORT, message).at(&node.span)));
+    }
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    loader.session.load(&path.display().to_string(), text, Some(place), &base, depth)
+}
+
+/// The content of the file that the mapping `node` names, as one text.
+pub(super) fn text(loader: &mut Loader<'_, '_>, node: Node) -> Result<Node, Stop> {
+    let Some((_, text)) = fetch(loader, &node) else { return Ok(node) };
+    Ok(loader.text(&text, node.span))
+}
+
+/// Path and content of the file named by the `url` of `node`; a problem is reported and gives `None`.
+fn fetch(loader: &mut Loader<'_, '_>, node: &Node) -> Option<(PathBuf, String)> {
+    let (place, fetched) = match node.get("url") {
+        None => {
+            let help = "add the file to import: url: file://FILE";
+            report(loader.session, "the import has no 'url'".to_owned(), help, &node.span);
+            return None;
+        }
+        Some(url) => (url.span.clone(), url.as_str().ok_or_else(|| "must be a string".to_owned())),
+    };
+    let path = fetched.and_then(file_of).map(|path| loader.base.join(path));
+    let read = path.and_then(|path| {
+        // A pipe or a device among the imports could make the load wait without limit.
+        if std::fs::metadata(&path).is_ok_and(|file| !file.is_file()) {
+            return Err(format!("'{}' is not a regular file", path.display()));
+        }
+        let text = read(loader.session, &path)
+            .map_err(|reason| format!("cannot read '{}': {reason}", path.display()));
+        Ok((path, text?))
+    });
+    read.map_err(|reason| {
+        let help = "url: file://FILE, relative to the importing file, or file:///ABSOLUTE/FILE";
+        report(loader.session, format!("the import fails: {reason}"), help, &place);
+    })
+    .ok()
+}
+
+fn report(session: &mut Session, message: String, help: &str, span: &Span) {
+    session.diagnostics.push(Diagnostic::error(codes::BAD_IMPORT, message).at(span).help(help));
+}
+
+/// The path of a `file://` address.
+fn file_of(url: &str) -> Result<&str, String> {
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    if !scheme.eq_ignore_ascii_case("file") {
+        return Err(format!("The backend '{scheme}' does not exist; only file:// can be imported"));
+    }
+    match rest.strip_prefix("//") {
+        Some(path) if !path.is_empty() => Ok(path),
+        _ => Err(format!("'{url}' names no file")),
+    }
+}
+
+/// The content of a file in UTF-8, counted against the limits of the session.
+fn read(session: &mut Session, path: &Path) -> Result<String, String> {
+    session.files += 1;
+    if session.files > MAX_FILES {
+        return Err(format!("more than {MAX_FILES} files are imported"));
+    }
+    let room = MAX_FILE_BYTES - session.bytes;
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let length = file.take(room + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    if length > room {
+        return Err(format!("all files together are larger than {} MiB", MAX_FILE_BYTES >> 20));
+    }
+    session.bytes += length;
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
+}

@@ -1,0 +1,13 @@
+//! YAML as Occopus reads it: scalar typing, imports and limits of its own over an event parser, and a
+//! tree that remembers where every value stands and which values are the same through an alias.
+
+mod import;
+mod loader;
+mod node;
+mod scalar;
+mod source;
+mod tag;
+
+pub use loader::{Dialect, MAX_DEPTH, MAX_FILE_BYTES, MAX_WEIGHT, load_file, load_text};
+pub use node::{Node, Value};
+pub use source::{Source, Span};

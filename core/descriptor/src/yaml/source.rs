@@ -1,0 +1,106 @@
+//! Source texts and places in them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::diagnostic::{Excerpt, Location};
+
+/// Longest excerpt shown, in characters.
+const WIDTH: usize = 120;
+/// Characters kept before the marked place when a long line is shortened.
+const BEFORE: usize = 40;
+
+/// A text that was loaded.
+pub struct Source {
+    /// The file as the user named it, or a name for text that came without a file.
+    pub name: String,
+    text: String,
+    private: bool,
+}
+
+impl Source {
+    /// A source called `name`; nothing of a `private` one is ever shown.
+    pub(super) fn new(name: String, text: String, private: bool) -> Arc<Self> {
+        Arc::new(Self { name, text, private })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the text holds secrets.
+    pub fn is_private(&self) -> bool {
+        self.private
+    }
+
+    /// Line `number`, from 1, without its end.
+    pub(super) fn line(&self, number: usize) -> Option<&str> {
+        self.text.lines().nth(number.checked_sub(1)?)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.name)
+    }
+}
+
+/// A place in a source. Lines and columns count characters, from 1; the end is exclusive.
+#[derive(Debug, Clone)]
+pub struct Span {
+    /// The text.
+    pub source: Arc<Source>,
+    /// First line.
+    pub line: usize,
+    /// First column.
+    pub column: usize,
+    /// Line of the end.
+    pub end_line: usize,
+    /// Column of the end.
+    pub end_column: usize,
+}
+
+impl Span {
+    /// The first line of the span, for a diagnostic.
+    pub fn location(&self) -> Location {
+        let to_line_end = || {
+            let width = self.source.line(self.line).map_or(0, |line| line.trim_end().chars().count());
+            (width + 1).saturating_sub(self.column)
+        };
+        let length = if self.line == self.end_line {
+            self.end_column.saturating_sub(self.column)
+        } else {
+            to_line_end()
+        };
+        Location {
+            file: self.source.name.clone(),
+            line: self.line,
+            column: self.column,
+            length: length.max(1),
+        }
+    }
+
+    /// The first line of the span, for a diagnostic; `None` where the source is private.
+    pub(crate) fn excerpt(&self) -> Option<Excerpt> {
+        if self.source.private {
+            return None;
+        }
+        let line = mask(self.source.line(self.line)?);
+        let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let column = self.column.saturating_sub(1).min(characters.len());
+        let skipped = if characters.len() > WIDTH { column.saturating_sub(BEFORE) } else { 0 };
+        let text: String = characters.iter().skip(skipped).take(WIDTH).collect();
+        let start = column - skipped;
+        let room = text.chars().count().saturating_sub(start).max(1);
+        Some(Excerpt { start, length: self.location().length.min(room), text: text.trim_end().to_owned() })
+    }
+}
+
+/// Hides what follows a key that names a secret, so that a marked line never shows a password.
+fn mask(line: &str) -> String {
+    const SECRET: [&str; 5] = ["pass", "secret", "token", "private", "accesskey"];
+    let Some((key, value)) = line.split_once(':') else { return line.to_owned() };
+    let lower = line.to_lowercase();
+    let shown = value.trim_start().is_empty() || !SECRET.iter().any(|word| lower.contains(word));
+    if shown { line.to_owned() } else { format!("{key}: …") }
+}
