@@ -92,6 +92,12 @@ impl<'a> Controller<'a> {
         self.journal.attempts()
     }
 
+    /// From now on nothing stops this controller: what compensates must not be cut short by the signal
+    /// that made it necessary.
+    pub fn shield(&mut self) {
+        self.options.stop = CancellationToken::new();
+    }
+
     /// Lets go of the lease.
     pub async fn close(self) -> Result<(), EngineError> {
         self.journal.release().await

@@ -188,10 +188,13 @@ impl<'a> Planner<'a> {
         match state(instance) {
             InstanceState::Ready => Path::Ready,
             InstanceState::Pending => self.await_ready(node, attempt, reason),
-            InstanceState::Unhealthy if self.has_missing_dependants(node) => {
+            InstanceState::Unhealthy if self.situation.eager || self.has_missing_dependants(node) => {
                 self.await_ready(node, attempt, reason)
             }
-            InstanceState::Unhealthy | InstanceState::Unknown => Path::Blocked,
+            InstanceState::Unhealthy => self.defer(attempt.slot.clone(), reason.to_owned()),
+            InstanceState::Unknown => {
+                self.defer(attempt.slot.clone(), format!("its state is unknown: {reason}"))
+            }
             InstanceState::Unresponsive if !self.may_replace_unresponsive(node) => {
                 self.defer(attempt.slot.clone(), format!("{reason}; too many fail at once to replace it"))
             }
