@@ -2,6 +2,11 @@
 //!
 //! Set `OCCOPUS_TEST_MOTO` to the URL of a running `moto_server`. Moto is lenient: what only a strict
 //! service shows is tested against the stub.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, one that is skipped says so"
+)]
 
 mod support;
 

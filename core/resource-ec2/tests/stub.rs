@@ -1,4 +1,5 @@
 //! The handler against a service that is as strict as the real one.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -36,7 +37,7 @@ async fn an_instance_lives_and_dies() {
     assert_eq!(running.state, ResourceState::Running);
     assert_eq!(running.addresses, ["ec2-198-18-0-4.stub.example", "198.18.0.4", "10.0.0.4"]);
     assert_eq!(running.private_address.as_deref(), Some("10.0.0.4"));
-    assert_eq!(bench.find().await, [id.id.clone()]);
+    assert_eq!(bench.find().await.concat(), id.id);
     let console = bench.handler.console(&bench.access, &id).await.unwrap();
     assert!(console.contains("login:"), "{console}");
     bench.destroy(&id).await.unwrap();
@@ -163,7 +164,7 @@ async fn a_stopped_instance_still_exists() {
     let id = bench.create(&bench.request()).await.unwrap();
     assert!(stub.set_state(&id.id, "stopped"));
     assert_eq!(bench.state(&id).await, ResourceState::Stopped);
-    assert_eq!(bench.find().await, [id.id.clone()]);
+    assert_eq!(bench.find().await.concat(), id.id);
     assert!(stub.set_state(&id.id, "hibernating"));
     assert_eq!(bench.state(&id).await, ResourceState::Unknown);
 }
@@ -299,6 +300,15 @@ async fn where_nobody_listens_nothing_has_happened() {
         assert_eq!(error.kind, ErrorKind::Transient, "{error}");
         assert!(error.message.contains(endpoint), "{error}");
     }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_speak_tls_has_done_nothing() {
+    let stub = Stub::start(Options::default()).await.unwrap();
+    let bench = Bench::new(&stub.endpoint().replace("http://", "https://"));
+    let error = bench.create(&bench.request()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+    assert!(stub.instances().is_empty());
 }
 
 #[tokio::test]
