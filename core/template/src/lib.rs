@@ -1,1 +1,18 @@
 //! Jinja2-compatible rendering and contextualisation.
+//!
+//! [`Templates`] turns a node description and its implementation into what an instance is created with:
+//! the `resource` section, the user data (`context`) and the attributes. Rendering is pure: no clock, no
+//! randomness, no IO, so that the same input always gives the same request.
+
+mod engine;
+mod error;
+mod functions;
+mod methods;
+mod names;
+mod printing;
+mod scan;
+mod section;
+mod templates;
+mod yaml;
+
+pub use templates::Templates;

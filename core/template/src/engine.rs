@@ -1,0 +1,105 @@
+//! The template engine: Jinja2's behaviour, bounded work, no loader.
+
+use std::sync::Arc;
+
+use minijinja::{Environment, Error, Output, State, UndefinedBehavior, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::error::Fault;
+use crate::functions::{self, Directory};
+use crate::{methods, printing, scan, section};
+
+/// Work a single rendering may do: steps of the engine; the same budget bounds its memory to 64 MiB.
+const FUEL: u64 = 1_000_000;
+
+/// Most bytes a single rendering may give. No cloud takes user data of this size.
+const MAX_OUTPUT: usize = 1 << 20;
+
+/// Renders template texts.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    environment: Environment<'static>,
+}
+
+impl Engine {
+    /// An engine with everything but the functions that look instances up.
+    pub(crate) fn new() -> Self {
+        let mut environment = Environment::new();
+        minijinja_contrib::add_to_environment(&mut environment);
+        methods::add(&mut environment);
+        functions::add_common(&mut environment);
+        // Not Jinja2's, and it would print every variable.
+        environment.remove_global("debug");
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+        environment.set_fuel(Some(FUEL));
+        // Without it, errors do not say which name is undefined.
+        environment.set_debug(true);
+        environment.set_formatter(print);
+        Self { environment }
+    }
+
+    /// The engine with the functions that look instances up in `directory`.
+    pub(crate) fn with(&self, directory: &Arc<Directory>) -> Self {
+        let mut engine = self.clone();
+        functions::add_look_ups(&mut engine.environment, directory);
+        engine
+    }
+
+    /// The engine for text that is YAML: line breaks of values are marked, see [`section`].
+    pub(crate) fn for_yaml_text(&self) -> Self {
+        let mut engine = self.clone();
+        engine.environment.set_formatter(print_into_yaml);
+        engine
+    }
+
+    /// Renders `source`, which loses one trailing newline as in Jinja2.
+    pub(crate) fn render(&self, source: &str, names: &Value) -> Result<String, Fault> {
+        let source = scan::name_arguments(&source.replace("\r\n", "\n").replace('\r', "\n"));
+        let text = self.environment.render_str(&source, names).map_err(|error| Fault::from(&error))?;
+        if text.len() > MAX_OUTPUT {
+            return Err(Fault::new(format!(
+                "the result is larger than {MAX_OUTPUT} bytes; shorten the template"
+            )));
+        }
+        Ok(text)
+    }
+
+    /// Renders `source` and keeps its trailing newline.
+    pub(crate) fn render_whole(&self, source: &str, names: &Value) -> Result<String, Fault> {
+        if source.ends_with('\n') {
+            self.render(&format!("{source}\n"), names)
+        } else {
+            self.render(source, names)
+        }
+    }
+}
+
+/// A JSON value as the engine takes it.
+pub(crate) fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::from(()),
+        Json::Bool(flag) => Value::from(*flag),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(integer), _) => Value::from(integer),
+            (None, Some(integer)) => Value::from(integer),
+            (None, None) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) => items.iter().map(value).collect(),
+        Json::Object(entries) => mapping(entries),
+    }
+}
+
+/// A JSON object as the engine takes it.
+pub(crate) fn mapping(entries: &Map<String, Json>) -> Value {
+    Value::from_pairs(entries.iter().map(|(key, item)| (key.as_str(), value(item))))
+}
+
+fn print(output: &mut Output, _state: &mut State, value: &Value) -> Result<(), Error> {
+    output.write_str(&printing::text(value)).map_err(Error::from)
+}
+
+fn print_into_yaml(output: &mut Output, _state: &mut State, value: &Value) -> Result<(), Error> {
+    output.write_str(&section::mark_breaks(&printing::text(value))).map_err(Error::from)
+}

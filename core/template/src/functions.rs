@@ -1,0 +1,366 @@
+//! The functions of templates: addresses of other nodes, `cut`, and the refused ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Value};
+use occopus_engine::context::InstanceView;
+
+use crate::engine;
+use crate::error::Refusal;
+use crate::printing;
+use crate::scan::{ADDRESS_FUNCTIONS, NAME_ARGUMENT};
+
+/// The address every look-up of a trial rendering returns.
+const PLACEHOLDER: &str = "0.0.0.0";
+
+/// Whether the context may not define `name`, because a function is called so.
+pub(crate) fn is_function(name: &str) -> bool {
+    ADDRESS_FUNCTIONS.contains(&name) || ["cut", "cmd", "ibget"].contains(&name)
+}
+
+/// An instance as the functions know it.
+#[derive(Debug, Clone)]
+struct Known {
+    node: String,
+    id: String,
+    address: Option<String>,
+    private: Option<String>,
+    record: Value,
+}
+
+impl Known {
+    fn new(node: &str, view: &InstanceView) -> Self {
+        let address = view.addresses.iter().find(|address| !address.is_empty()).cloned();
+        Self {
+            node: node.to_owned(),
+            id: view.node_id.to_string(),
+            private: view.private_address.clone().or_else(|| address.clone()),
+            address,
+            record: engine::value(&view.record),
+        }
+    }
+
+    fn placeholder() -> Self {
+        let address = Some(PLACEHOLDER.to_owned());
+        Self {
+            node: String::new(),
+            id: String::new(),
+            private: address.clone(),
+            address,
+            record: engine::mapping(&serde_json::Map::new()),
+        }
+    }
+}
+
+/// Looks instances up, and remembers what was asked and what was doubtful.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    /// The node whose templates are rendered.
+    node: String,
+    /// Its resource type.
+    resource: String,
+    /// Names of all nodes of the infrastructure.
+    nodes: BTreeSet<String>,
+    instances: BTreeMap<String, Vec<Known>>,
+    trial: bool,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    asked: BTreeSet<String>,
+    warnings: Vec<String>,
+}
+
+/// Which of the two addresses.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Primary,
+    Private,
+}
+
+impl Directory {
+    /// A directory of the living instances, for node `node` with resource type `resource`.
+    pub(crate) fn new(
+        node: &str,
+        resource: &str,
+        nodes: BTreeSet<String>,
+        instances: &BTreeMap<String, Vec<InstanceView>>,
+    ) -> Self {
+        let known = |(name, views): (&String, &Vec<InstanceView>)| {
+            (name.clone(), views.iter().map(|view| Known::new(name, view)).collect())
+        };
+        Self {
+            node: node.to_owned(),
+            resource: resource.to_owned(),
+            nodes,
+            instances: instances.iter().map(known).collect(),
+            trial: false,
+            notes: Mutex::default(),
+        }
+    }
+
+    /// A directory that answers every question with a placeholder.
+    pub(crate) fn trial(node: &str, resource: &str, nodes: BTreeSet<String>) -> Self {
+        Self { trial: true, ..Self::new(node, resource, nodes, &BTreeMap::new()) }
+    }
+
+    /// Names of the nodes that were looked up.
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
+        self.notes().asked.clone()
+    }
+
+    /// The warnings so far, each once.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.notes().warnings.clone()
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        // The notes are valid after any panic, so a poisoned lock is no reason to stop.
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warn(&self, text: String) {
+        let warnings = &mut self.notes().warnings;
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+
+    /// All instances the call can mean, never none.
+    fn candidates(&self, call: &Call) -> Result<Vec<Known>, Refusal> {
+        let name = self.meant(call);
+        if let Some(name) = &name {
+            self.notes().asked.insert(name.clone());
+        }
+        if self.trial {
+            return Ok(vec![Known::placeholder()]);
+        }
+        let found: Vec<Known> = match &name {
+            Some(name) => self.instances.get(name).cloned().unwrap_or_default(),
+            None => self.instances.values().flatten().cloned().collect(),
+        };
+        if found.is_empty() { Err(self.nothing_found(call, name.as_deref())) } else { Ok(found) }
+    }
+
+    /// The node name a call means; `None` if all nodes are meant.
+    fn meant(&self, call: &Call) -> Option<String> {
+        if !call.is_vague() {
+            return Some(printing::text(&call.node));
+        }
+        let function = call.function;
+        let written = call.name.as_deref().unwrap_or_default();
+        if call.node.is_undefined() && self.nodes.contains(written) {
+            self.warn(format!(
+                "{function}({written}) has no quotes; it is taken as {function}('{written}'), so write it that way"
+            ));
+            return Some(written.to_owned());
+        }
+        self.warn(format!(
+            "{function}({written}) names no node, so the instances of all nodes are candidates; write the name of a node in quotes"
+        ));
+        None
+    }
+
+    fn nothing_found(&self, call: &Call, name: Option<&str>) -> Refusal {
+        let Some(name) = name else {
+            return Refusal(format!(
+                "{}() found no instance at all; give the name of a node in quotes and let '{}' depend on it",
+                call.function, self.node
+            ));
+        };
+        let remedy = if self.nodes.contains(name) {
+            format!("add the dependency [{}, {name}] so that '{name}' is ready first", self.node)
+        } else {
+            let known = self.nodes.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("the nodes of this infrastructure are: {known}")
+        };
+        Refusal(format!("No node exists with the given name '{name}'; {remedy}"))
+    }
+
+    /// The oldest candidate, with a warning if there is a choice.
+    fn first(&self, call: &Call) -> Result<Known, Refusal> {
+        let candidates = self.candidates(call)?;
+        if let [first, _, ..] = candidates.as_slice() {
+            let ids = candidates.iter().map(|known| known.id.as_str()).collect::<Vec<_>>().join(", ");
+            self.warn(format!(
+                "There are multiple nodes with the same node name ({}). Multiple nodes are {ids}. \
+                 Choosing the first one as default ({}).",
+                first.node, first.id
+            ));
+        }
+        candidates.into_iter().next().ok_or_else(|| self.nothing_found(call, None))
+    }
+
+    fn address(&self, known: &Known, which: Which) -> Result<String, Refusal> {
+        let address = match which {
+            Which::Primary => &known.address,
+            Which::Private => &known.private,
+        };
+        let Some(address) = address else {
+            return Err(Refusal(format!(
+                "instance {} of node '{}' has no address yet: it is not ready; let '{}' depend on '{}'",
+                known.id, known.node, self.node, known.node
+            )));
+        };
+        if self.resource != "process" && address.starts_with("127.") {
+            self.warn(format!(
+                "address {address} of node '{}' is a loopback address; instance of '{}' on {} cannot reach it",
+                known.node, self.node, self.resource
+            ));
+        }
+        Ok(address.clone())
+    }
+}
+
+/// The arguments of a look-up.
+struct Call {
+    function: &'static str,
+    node: Value,
+    /// The identifier that stands in the template, if the argument is nothing else.
+    name: Option<String>,
+    all: bool,
+}
+
+impl Call {
+    /// Reads `function(node)`, and for `find_node_id` also `allnodes`.
+    fn read(function: &'static str, positional: Vec<Value>, kwargs: &Kwargs) -> Result<Self, Error> {
+        let limit = if function == "find_node_id" { 2 } else { 1 };
+        if positional.len() > limit {
+            return Err(Refusal(format!("{function}() takes {limit} argument(s): the name of a node")).into());
+        }
+        let mut positional = positional.into_iter();
+        let node = match positional.next() {
+            Some(node) => node,
+            None if kwargs.has("node") => kwargs.get("node")?,
+            None => return Err(Refusal(format!("{function}() needs the name of a node")).into()),
+        };
+        let all = match positional.next() {
+            Some(all) => all.is_true(),
+            None => kwargs.get::<Option<Value>>("allnodes")?.is_some_and(|all| all.is_true()),
+        };
+        Ok(Self { function, node, name: kwargs.get(NAME_ARGUMENT)?, all })
+    }
+
+    /// Whether the argument names nothing: undefined, null or empty.
+    fn is_vague(&self) -> bool {
+        self.node.is_undefined() || self.node.is_none() || self.node.as_str() == Some("")
+    }
+}
+
+/// Adds the functions that look instances up in `directory`.
+pub(crate) fn add_look_ups(environment: &mut Environment<'static>, directory: &Arc<Directory>) {
+    add(environment, directory, "getip", |directory, call| {
+        Ok(directory.address(&directory.first(call)?, Which::Primary)?.into())
+    });
+    add(environment, directory, "getprivip", |directory, call| {
+        Ok(directory.address(&directory.first(call)?, Which::Private)?.into())
+    });
+    add(environment, directory, "getipall", |directory, call| {
+        let candidates = directory.candidates(call)?;
+        let addresses: Result<Vec<String>, Refusal> =
+            candidates.iter().map(|known| directory.address(known, Which::Primary)).collect();
+        Ok(addresses?.into())
+    });
+    add(environment, directory, "find_node_id", |directory, call| {
+        if call.all {
+            let candidates = directory.candidates(call)?;
+            return Ok(candidates.into_iter().map(|known| known.record).collect());
+        }
+        Ok(directory.first(call)?.record)
+    });
+}
+
+fn add(
+    environment: &mut Environment<'static>,
+    directory: &Arc<Directory>,
+    name: &'static str,
+    answer: fn(&Directory, &Call) -> Result<Value, Refusal>,
+) {
+    let directory = Arc::clone(directory);
+    environment.add_function(name, move |arguments: Rest<Value>, kwargs: Kwargs| -> Result<Value, Error> {
+        let call = Call::read(name, arguments.0, &kwargs)?;
+        kwargs.assert_all_used()?;
+        Ok(answer(&directory, &call)?)
+    });
+}
+
+/// Adds the functions that need no instances.
+pub(crate) fn add_common(environment: &mut Environment<'static>) {
+    environment.add_function("cut", cut);
+    environment.add_function("cmd", |_: Rest<Value>| -> Result<Value, Error> {
+        Err(Refusal(
+            "cmd() is disabled: a template runs no commands on the machine of Occopus; put the result into a variable"
+                .to_owned(),
+        )
+        .into())
+    });
+    environment.add_function("ibget", ibget);
+}
+
+/// `text[start:end]` with the rules of Python: negative positions count from the end, `none` is open,
+/// positions outside are moved to the end they passed.
+fn cut(text: Value, start: Option<i64>, end: Option<i64>) -> Result<Value, Error> {
+    match text.kind() {
+        ValueKind::String => {
+            let characters: Vec<char> = text.as_str().unwrap_or_default().chars().collect();
+            let (start, end) = bounds(characters.len(), start, end);
+            Ok(characters[start..end].iter().collect::<String>().into())
+        }
+        ValueKind::Seq => {
+            let items: Vec<Value> = text.try_iter()?.collect();
+            let (start, end) = bounds(items.len(), start, end);
+            let part = items[start..end].to_vec();
+            Ok(if text.is_tuple() { Tuple::from(part).into() } else { part.into() })
+        }
+        kind => Err(Refusal(format!("cut() needs a text or a list, not: {kind}")).into()),
+    }
+}
+
+/// The bounds of a Python slice of `length` items, `start <= end <= length`.
+fn bounds(length: usize, start: Option<i64>, end: Option<i64>) -> (usize, usize) {
+    let place = |position: i64| {
+        let distance = usize::try_from(position.unsigned_abs()).unwrap_or(usize::MAX);
+        if position < 0 { length.saturating_sub(distance) } else { distance.min(length) }
+    };
+    let start = start.map_or(0, place);
+    (start, end.map_or(length, place).max(start))
+}
+
+fn ibget(arguments: Rest<Value>, _kwargs: Kwargs) -> Result<Value, Error> {
+    let key = arguments.first().and_then(Value::as_str).unwrap_or_default();
+    let text = if key == "backends.auth_data" {
+        "ibget('backends.auth_data') is refused: templates cannot read credentials; put what the node needs into a variable"
+    } else {
+        "ibget() is not supported; use getip, getprivip, getipall, find_node_id or the variables infra_id, infra_name and node_id"
+    };
+    Err(Error::new(ErrorKind::InvalidOperation, "refused").with_source(Refusal(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_follow_python() {
+        for (start, end, expected) in [
+            (Some(0), Some(4), (0, 4)),
+            (None, None, (0, 10)),
+            (Some(-3), None, (7, 10)),
+            (Some(2), Some(-2), (2, 8)),
+            (Some(-100), Some(100), (0, 10)),
+            (Some(7), Some(3), (7, 7)),
+            (Some(i64::MIN), Some(i64::MAX), (0, 10)),
+        ] {
+            assert_eq!(bounds(10, start, end), expected);
+        }
+    }
+
+    #[test]
+    fn cut_counts_characters_not_bytes() {
+        let part = cut("äöü".into(), Some(1), Some(2)).unwrap();
+        assert_eq!(part.as_str(), Some("ö"));
+    }
+}

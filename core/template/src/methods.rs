@@ -1,0 +1,170 @@
+//! Methods of Python's strings and lists, and filters of Jinja2, that the engine lacks.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat;
+
+use crate::error::Refusal;
+use crate::printing;
+
+/// Adds methods and filters.
+pub(crate) fn add(environment: &mut Environment<'static>) {
+    environment.set_unknown_method_callback(method);
+    environment.add_filter("b64encode", |text: Value| STANDARD.encode(printing::text(&text)));
+    environment.add_filter("center", |text: Value, width: Option<i64>| {
+        pad(&printing::text(&text), width.unwrap_or(80), ' ', Side::Both)
+    });
+    environment
+        .add_filter("forceescape", |text: Value| minijinja::HtmlEscape(&printing::text(&text)).to_string());
+    environment.add_filter("string", |value: Value| printing::text(&value));
+}
+
+fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+    let own = match value.kind() {
+        ValueKind::String => text_method(value.as_str().unwrap_or_default(), name, arguments),
+        ValueKind::Seq => list_method(value, name, arguments),
+        ValueKind::Map if name == "copy" => from_args::<()>(arguments).map(|()| value.clone()),
+        _ => Err(ErrorKind::UnknownMethod.into()),
+    };
+    match own {
+        Err(error) if error.kind() == ErrorKind::UnknownMethod => {
+            pycompat::unknown_method_callback(state, value, name, arguments)
+        }
+        answer => answer,
+    }
+}
+
+fn text_method(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+    let padded = |side| {
+        let (width, fill): (i64, Option<String>) = from_args(arguments)?;
+        let fill = fill.and_then(|fill| fill.chars().next()).unwrap_or(' ');
+        Ok(Value::from(pad(text, width, fill, side)))
+    };
+    let argument = || from_args::<(&str,)>(arguments).map(|(argument,)| argument);
+    match name {
+        "center" => padded(Side::Both),
+        "ljust" => padded(Side::Right),
+        "rjust" => padded(Side::Left),
+        "zfill" => from_args::<(i64,)>(arguments).map(|(width,)| zero_fill(text, width).into()),
+        "casefold" => from_args::<()>(arguments).map(|()| text.to_lowercase().into()),
+        "swapcase" => {
+            from_args::<()>(arguments).map(|()| text.chars().flat_map(swap).collect::<String>().into())
+        }
+        "removeprefix" => argument().map(|prefix| text.strip_prefix(prefix).unwrap_or(text).into()),
+        "removesuffix" => argument().map(|suffix| text.strip_suffix(suffix).unwrap_or(text).into()),
+        "partition" => argument().map(|separator| match text.split_once(separator) {
+            Some((before, after)) => triple(before, separator, after),
+            None => triple(text, "", ""),
+        }),
+        "rpartition" => argument().map(|separator| match text.rsplit_once(separator) {
+            Some((before, after)) => triple(before, separator, after),
+            None => triple("", "", text),
+        }),
+        "index" => match text.find(argument()?) {
+            Some(at) => Ok(text[..at].chars().count().into()),
+            None => {
+                Err(Refusal("index(): the text does not contain what is looked for; use find()".to_owned())
+                    .into())
+            }
+        },
+        "rsplit" => split_from_right(text, arguments),
+        _ => Err(ErrorKind::UnknownMethod.into()),
+    }
+}
+
+fn list_method(list: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+    match name {
+        "index" => {
+            let (wanted,): (&Value,) = from_args(arguments)?;
+            let position = list.try_iter()?.position(|item| item == *wanted);
+            position.map(Value::from).ok_or_else(|| {
+                Refusal(
+                    "index(): the list does not contain what is looked for; test with 'in' first".to_owned(),
+                )
+                .into()
+            })
+        }
+        "copy" => from_args::<()>(arguments).map(|()| list.clone()),
+        "append" | "extend" | "insert" | "pop" | "remove" => Err(Refusal(format!(
+            "lists cannot be changed, so there is no {name}(); build a new list with '+'"
+        ))
+        .into()),
+        _ => Err(ErrorKind::UnknownMethod.into()),
+    }
+}
+
+/// `rsplit(sep, maxsplit)`; without a separator only white space is one, and runs of it count once.
+fn split_from_right(text: &str, arguments: &[Value]) -> Result<Value, Error> {
+    let (separator, limit, kwargs): (Option<String>, Option<i64>, Kwargs) = from_args(arguments)?;
+    let limit = match limit {
+        Some(limit) => limit,
+        None => kwargs.get::<Option<i64>>("maxsplit")?.unwrap_or(-1),
+    };
+    kwargs.assert_all_used()?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut parts = Vec::new();
+    let mut rest = if separator.is_none() { text.trim() } else { text };
+    while parts.len() < most {
+        let split = match &separator {
+            Some(separator) => rest.rsplit_once(separator.as_str()),
+            None => rest.rsplit_once(char::is_whitespace).map(|(before, after)| (before.trim_end(), after)),
+        };
+        let Some((before, after)) = split else { break };
+        parts.push(Value::from(after));
+        rest = before;
+    }
+    if separator.is_some() || !rest.is_empty() {
+        parts.push(Value::from(rest));
+    }
+    parts.reverse();
+    Ok(parts.into())
+}
+
+fn triple(before: &str, separator: &str, after: &str) -> Value {
+    Tuple::from(vec![Value::from(before), Value::from(separator), Value::from(after)]).into()
+}
+
+fn swap(character: char) -> Vec<char> {
+    if character.is_uppercase() {
+        character.to_lowercase().collect()
+    } else {
+        character.to_uppercase().collect()
+    }
+}
+
+/// Where the fill goes.
+#[derive(Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+    Both,
+}
+
+/// The widest text padding produces; more is a mistake of the template.
+const MAX_WIDTH: i64 = 10_000;
+
+fn pad(text: &str, width: i64, fill: char, side: Side) -> String {
+    let length = text.chars().count();
+    let width = usize::try_from(width.min(MAX_WIDTH)).unwrap_or_default();
+    let missing = width.saturating_sub(length);
+    let left = match side {
+        Side::Left => missing,
+        Side::Right => 0,
+        // The odd blank goes to the left only if the width is odd too, as in Python.
+        Side::Both => missing / 2 + (missing & width & 1),
+    };
+    let blanks = |count| std::iter::repeat_n(fill, count);
+    blanks(left).chain(text.chars()).chain(blanks(missing - left)).collect()
+}
+
+/// Zeros go behind a sign.
+fn zero_fill(text: &str, width: i64) -> String {
+    let (sign, digits) = match text.strip_prefix(['+', '-']) {
+        Some(digits) => text.split_at(text.len() - digits.len()),
+        None => ("", text),
+    };
+    let sign_width = i64::try_from(sign.len()).unwrap_or_default();
+    format!("{sign}{}", pad(digits, width - sign_width, '0', Side::Left))
+}
