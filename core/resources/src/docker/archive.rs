@@ -120,7 +120,7 @@ impl Archives {
             // The engine only saw its input end; why, is known on this side alone.
             (Err(_), Some(failure)) => Err(failure.clone()),
             (Err(error), None) => {
-                Err(engine.read_error(&format!("import image {image} from {}", transfer.origin), &error))
+                Err(engine.fetch_error(&format!("import image {image} from {}", transfer.origin), &error))
             }
         }
     }

@@ -32,6 +32,11 @@ impl Engine {
         classify(&self.endpoint, doing, Effect::None, error)
     }
 
+    /// The same for a pull or an import.
+    pub(super) fn fetch_error(&self, doing: &str, error: &bollard::errors::Error) -> HandlerError {
+        classify(&self.endpoint, doing, Effect::Fetch, error)
+    }
+
     /// The same for a call that changes something.
     pub(super) fn change_error(&self, doing: &str, error: &bollard::errors::Error) -> HandlerError {
         classify(&self.endpoint, doing, Effect::Change, error)

@@ -11,6 +11,9 @@ use occopus_engine::handler::{ErrorKind, HandlerError};
 pub(super) enum Effect {
     /// It only reads: without an answer, nothing happened.
     None,
+    /// It fetches an image, which is no resource: it can be repeated. The engine passes on what a
+    /// registry or an archive made it stumble over, without a code of its own.
+    Fetch,
     /// It changes something: without an answer, it may have happened.
     Change,
 }
@@ -30,7 +33,7 @@ pub(super) fn classify(endpoint: &str, doing: &str, effect: Effect, error: &Erro
         Error::DockerResponseServerError { status_code, message } => {
             (answer_kind(*status_code, message, effect), answer_text(*status_code, message))
         }
-        Error::DockerStreamError { error } => (stream_kind(error), error.clone()),
+        Error::DockerStreamError { error } => (fetch_kind(error), error.clone()),
         Error::SocketNotFoundError(_) => no_connection(&io::Error::from(io::ErrorKind::NotFound)),
         Error::RequestTimeoutError => {
             (no_answer(effect), "it did not answer in time; is it overloaded or out of reach?".to_owned())
@@ -54,6 +57,7 @@ fn answer_kind(status: u16, message: &str, effect: Effect) -> ErrorKind {
         404 => ErrorKind::NotFound,
         429 => ErrorKind::Throttled,
         400..=499 => ErrorKind::Invalid,
+        _ if effect == Effect::Fetch => fetch_kind(message),
         _ if is_exhausted(message) => ErrorKind::Quota,
         _ => no_answer(effect),
     }
@@ -70,9 +74,8 @@ fn answer_text(status: u16, message: &str) -> String {
     if message.is_empty() { format!("it answered with status {status}") } else { message.to_owned() }
 }
 
-/// Errors inside the progress of a pull or an import carry no code, so the text has to do. A pull
-/// makes no resource: whatever went wrong, it can be repeated.
-pub(super) fn stream_kind(message: &str) -> ErrorKind {
+/// What went wrong with a pull or an import; the text has to do.
+fn fetch_kind(message: &str) -> ErrorKind {
     let message = message.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if has(&["toomanyrequests", "too many requests", "rate limit"]) {
@@ -83,7 +86,7 @@ pub(super) fn stream_kind(message: &str) -> ErrorKind {
         ErrorKind::Auth
     } else if is_exhausted(&message) {
         ErrorKind::Quota
-    } else if has(&["invalid", "unexpected eof", "archive/tar", "unrecognized"]) {
+    } else if has(&["processing tar file", "archive/tar", "invalid reference"]) {
         ErrorKind::Invalid
     } else {
         ErrorKind::Transient
@@ -91,14 +94,15 @@ pub(super) fn stream_kind(message: &str) -> ErrorKind {
 }
 
 fn is_exhausted(message: &str) -> bool {
-    ["no space left", "no available ipv4", "available IPv4 address", "cannot allocate memory"]
+    let message = message.to_lowercase();
+    ["no space left", "no available ipv4", "available ipv4 address", "cannot allocate memory"]
         .iter()
         .any(|part| message.contains(part))
 }
 
 fn no_answer(effect: Effect) -> ErrorKind {
     match effect {
-        Effect::None => ErrorKind::Transient,
+        Effect::None | Effect::Fetch => ErrorKind::Transient,
         Effect::Change => ErrorKind::UnknownOutcome,
     }
 }
@@ -169,13 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_may_not_be_used_names_the_group_to_join() {
+        let (kind, why) = no_connection(&io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!(kind, ErrorKind::Auth);
+        assert!(why.contains("usermod -aG docker"), "{why}");
+    }
+
+    #[test]
     fn messages_say_where_and_what() {
         let text = answered(404, "no such image: x:1", Effect::Change).message;
         assert_eq!(text, "Docker Engine at tcp://host:2375: cannot create container x: no such image: x:1");
     }
 
     #[test]
-    fn pull_errors_are_told_apart_by_their_text() {
+    fn errors_of_a_fetch_are_told_apart_by_their_text() {
         let cases = [
             ("toomanyrequests: You have reached your pull rate limit", ErrorKind::Throttled),
             ("manifest for busybox:9 not found: manifest unknown: manifest unknown", ErrorKind::NotFound),
@@ -183,10 +194,12 @@ mod tests {
             ("unauthorized: authentication required", ErrorKind::Auth),
             ("write /var/lib/docker/x: no space left on device", ErrorKind::Quota),
             ("Error processing tar file(exit status 1): unexpected EOF", ErrorKind::Invalid),
+            ("unexpected EOF", ErrorKind::Transient),
             ("Get https://registry-1.docker.io/v2/: net/http: TLS handshake timeout", ErrorKind::Transient),
         ];
         for (message, kind) in cases {
-            assert_eq!(stream_kind(message), kind, "{message}");
+            assert_eq!(fetch_kind(message), kind, "{message}");
+            assert_eq!(answered(500, message, Effect::Fetch).kind, kind, "{message}");
         }
     }
 }

@@ -42,9 +42,6 @@ impl Images {
         image: &Image,
         progress: &dyn Progress,
     ) -> Result<(), HandlerError> {
-        if image.origin == Origin::Local {
-            return if is_there(engine, image).await? { Ok(()) } else { Err(not_local(engine, image)) };
-        }
         let asked = self.clock.monotonic();
         let fetch = self.fetch_of(&format!("{} {image}", engine.endpoint));
         let mut last = fetch.lock().await;
@@ -76,9 +73,9 @@ impl Images {
         progress: &dyn Progress,
     ) -> Result<(), HandlerError> {
         match &image.origin {
-            Origin::Local => Ok(()),
             Origin::Registry => pull_or_keep(engine, image, progress).await,
-            Origin::File(_) | Origin::Web(_) if is_there(engine, image).await? => Ok(()),
+            _ if is_there(engine, image).await? => Ok(()),
+            Origin::Local => Err(not_local(engine, image)),
             Origin::File(path) => self.archives.import_file(engine, image, path, progress).await,
             Origin::Web(url) => self.archives.import_url(engine, image, url, progress).await,
         }
@@ -119,8 +116,7 @@ async fn pull(engine: &Engine, image: &Image, progress: &dyn Progress) -> Result
     let mut events = std::pin::pin!(docker.create_image(Some(options), None, None));
     let mut layers = Layers::default();
     let doing = format!("pull image {image}");
-    // Pulling makes no resource and can be repeated: a broken connection is a passing fault.
-    while let Some(event) = events.try_next().await.map_err(|error| engine.read_error(&doing, &error))? {
+    while let Some(event) = events.try_next().await.map_err(|error| engine.fetch_error(&doing, &error))? {
         if let Some(line) = layers.note(&event) {
             progress.report(&format!("pulling {image}: {line}"));
         }

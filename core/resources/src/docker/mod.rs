@@ -252,7 +252,8 @@ impl Engine {
         let container = match inspected {
             Ok(container) => container,
             Err(error) if error::status(&error) == Some(404) => {
-                let what = format!("container {name} vanished while it was being created");
+                // The engine reserves a name before it shows the container.
+                let what = format!("container {name} is just being created by another call, or vanished");
                 return Err(self.error(ErrorKind::UnknownOutcome, &what));
             }
             // However this call failed, an earlier one made something.
