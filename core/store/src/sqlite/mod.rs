@@ -1,0 +1,127 @@
+//! The embedded store: one SQLite file.
+//!
+//! Write-ahead log with `synchronous = FULL`: a batch is on disk when `commit` returns, readers and a
+//! writer of several processes do not block each other, and a kill at any moment leaves a whole file.
+
+mod database;
+mod fault;
+mod place;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use occopus_engine::ids::StoreId;
+use occopus_engine::store::{Batch, Key, Record, Store, StoreError, Table};
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+use self::database::Database;
+
+/// How long a call waits for other processes; a batch takes milliseconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long emptying the log waits for other processes. Short, because it can be repeated.
+const ERASE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// A store in a file. Clones share one connection; its calls are queued without blocking a thread of
+/// the runtime.
+///
+/// A call whose future is dropped before it is done may still take effect.
+#[derive(Clone)]
+pub struct SqliteStore {
+    id: StoreId,
+    path: PathBuf,
+    database: Arc<Mutex<Database>>,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`. If there is none, it is created together with missing directories,
+    /// for the user alone; in a shared directory, for its group.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unusable`] for a file that is not a store, is damaged, was written by a newer
+    /// program or may not be written, and for a filesystem on which locks are unsafe. Such a file is not
+    /// touched. [`StoreError::Failed`] if it is locked for too long or the disk is full.
+    pub async fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        blocking(move || Database::open(&path)).await.map(Self::new)
+    }
+
+    /// Opens the store at `path`, or returns `None` and creates nothing if there is none: for commands
+    /// that only look.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    pub async fn open_existing(path: impl Into<PathBuf>) -> Result<Option<Self>, StoreError> {
+        let path = path.into();
+        Ok(blocking(move || Database::open_existing(&path)).await?.map(Self::new))
+    }
+
+    /// The store file, as an absolute path without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn new(database: Database) -> Self {
+        Self {
+            id: database.id().clone(),
+            path: database.path().to_owned(),
+            database: Arc::new(Mutex::new(database)),
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut database = Arc::clone(&self.database).lock_owned().await;
+        blocking(move || work(&mut database)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(StoreError::Failed(format!("a call of the store was broken off ({error}); repeat the command")))
+    })
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("id", &self.id).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn id(&self) -> &StoreId {
+        &self.id
+    }
+
+    fn location(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    async fn read(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let key = key.clone();
+        self.run(move |database| database.read(&key)).await
+    }
+
+    async fn list(&self, table: Table, scope: &str, after: &str) -> Result<Vec<Record>, StoreError> {
+        let (scope, after) = (scope.to_owned(), after.to_owned());
+        self.run(move |database| database.list(table, &scope, &after)).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.run(move |database| database.commit(&batch)).await
+    }
+}
