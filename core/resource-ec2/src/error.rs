@@ -66,7 +66,10 @@ where
             .and_then(|raw| raw.headers().get("retry-after"))
             .and_then(|seconds| seconds.trim().parse().ok())
             .map(Duration::from_secs);
-        let message = error.message().map_or_else(|| causes(&error), str::to_owned);
+        let message = match &error {
+            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+            _ => error.message().map_or_else(|| causes(&error), str::to_owned),
+        };
         Self { stage, code: error.code().map(str::to_owned), message, retry_after }
     }
 }
@@ -103,21 +106,24 @@ impl Call<'_> {
     /// The error of this call: where, what, why and what to do.
     pub(crate) fn error(&self, failure: Failure) -> HandlerError {
         let kind = failure.kind(self.effect);
-        let code = failure.code.as_deref().unwrap_or_default();
-        let reason = self.reason(&failure, code);
-        let remedy = remedy(code, kind);
+        let reason = self.reason(&failure);
+        let remedy = failure.remedy(kind);
         let message = format!("{}: {} failed: {reason}; {remedy}", self.place, self.operation);
         HandlerError { kind, message, retry_after: failure.retry_after }
     }
 
-    fn reason(&self, failure: &Failure, code: &str) -> String {
+    fn reason(&self, failure: &Failure) -> String {
+        let code = failure.code.as_deref().unwrap_or_default();
         let mut words = failure.message.lines().next().unwrap_or_default().to_owned();
         if let Some(secret) = self.secret {
             words = words.replace(secret, "…");
         }
         let words: String = words.trim().trim_end_matches('.').chars().take(MESSAGE_LENGTH).collect();
         match failure.stage {
-            Stage::Answered(status) if code.is_empty() => format!("HTTP status {status}: {words}"),
+            // The SDK's own words are about XML here.
+            Stage::Answered(status) if code.is_empty() => {
+                format!("HTTP status {status} with an answer that is none of the EC2 API")
+            }
             _ if code.is_empty() => words,
             _ => format!("{code}: {words}"),
         }
@@ -125,6 +131,15 @@ impl Call<'_> {
 }
 
 impl Failure {
+    /// What to do about a failure of `kind`.
+    fn remedy(&self, kind: ErrorKind) -> &'static str {
+        let answered = matches!(self.stage, Stage::Answered(_));
+        match self.code.as_deref() {
+            None if answered && kind == ErrorKind::Invalid => "check host, port and path of the endpoint",
+            code => code.and_then(remedy_of_code).unwrap_or_else(|| remedy_of_kind(kind, answered)),
+        }
+    }
+
     /// The kind of a failure of a call with `effect`.
     fn kind(&self, effect: Effect) -> ErrorKind {
         match self.stage {
@@ -197,29 +212,32 @@ fn kind_of_status(status: u16, effect: Effect) -> ErrorKind {
     }
 }
 
-/// What to do about it.
-fn remedy(code: &str, kind: ErrorKind) -> &'static str {
-    let family = code.split('.').next().unwrap_or_default();
-    match family {
-        "InvalidAMIID" => return "set image_id to an image that exists in this region",
-        "InvalidKeyPair" => return "set key_name to a key pair that exists in this region",
-        "InvalidSubnetID" | "InvalidSubnet" => return "set subnet_id to a subnet of this region",
+/// What to do about an error code, where that is more than its kind says.
+fn remedy_of_code(code: &str) -> Option<&'static str> {
+    let remedy = match code.split('.').next().unwrap_or_default() {
+        "InvalidAMIID" => "set image_id to an image that exists in this region",
+        "InvalidKeyPair" => "set key_name to a key pair that exists in this region",
+        "InvalidSubnetID" | "InvalidSubnet" => "set subnet_id to a subnet of this region",
         "InvalidGroup" | "InvalidGroupId" | "InvalidSecurityGroupID" => {
-            return "set security_group_ids to ids (not names) of groups that exist in this network";
+            "set security_group_ids to ids (not names) of groups that exist in this network"
         }
         "IdempotentParameterMismatch" => {
-            return "this attempt was already sent with other parameters, and nothing new was made; \
-                    changed parameters need a new attempt";
+            "this attempt was already sent with other parameters, and nothing new was made; \
+             changed parameters need a new attempt"
         }
         "OperationNotPermitted" => {
-            return "the instance may be protected against termination: lift the protection, then try again";
+            "the instance may be protected against termination: lift the protection, then try again"
         }
         "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-            return "give the account the permission for this operation, or use another account";
+            "give the account the permission for this operation, or use another account"
         }
-        "RequestExpired" => return "set the clock of this machine",
-        _ => {}
-    }
+        "RequestExpired" => "set the clock of this machine",
+        _ => return None,
+    };
+    Some(remedy)
+}
+
+fn remedy_of_kind(kind: ErrorKind, answered: bool) -> &'static str {
     match kind {
         ErrorKind::Throttled => "wait, or lower the rate of requests",
         ErrorKind::Quota => {
@@ -230,6 +248,7 @@ fn remedy(code: &str, kind: ErrorKind) -> &'static str {
         }
         ErrorKind::Invalid => "correct the resource section of the node definition",
         ErrorKind::NotFound => "it may already be gone",
+        ErrorKind::Transient if answered => "try again later",
         ErrorKind::Transient => "check that the endpoint is right and can be reached, then try again",
         ErrorKind::UnknownOutcome => {
             "whether it took effect is open and is looked up before anything is repeated"

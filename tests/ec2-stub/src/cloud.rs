@@ -113,7 +113,7 @@ impl Cloud {
     }
 
     fn describe(&mut self, call: &Call<'_>) -> Result<String, ApiError> {
-        call.params.only(&["InstanceId", "Filter", "MaxResults", "NextToken"])?;
+        call.params.only(&["InstanceId.", "Filter.", "MaxResults", "NextToken"])?;
         let ids = call.params.list("InstanceId");
         let limit = call.params.number("MaxResults", 5..=PAGE)?;
         if !ids.is_empty() && limit.is_some() {
@@ -144,7 +144,7 @@ impl Cloud {
     }
 
     fn terminate(&mut self, call: &Call<'_>) -> Result<String, ApiError> {
-        call.params.only(&["InstanceId"])?;
+        call.params.only(&["InstanceId."])?;
         call.params.require("InstanceId.1")?;
         let ids = call.params.list("InstanceId");
         let positions = self.positions(call.region, &ids, |instance| !instance.forgotten)?;

@@ -22,11 +22,11 @@ pub(crate) fn check(params: &Params, options: &Options) -> Result<Launch, ApiErr
         "MinCount",
         "MaxCount",
         "KeyName",
-        "SecurityGroupId",
+        "SecurityGroupId.",
         "SubnetId",
         "UserData",
         "ClientToken",
-        "TagSpecification",
+        "TagSpecification.",
     ])?;
     params.require("MinCount")?;
     params.require("MaxCount")?;

@@ -55,12 +55,13 @@ impl Params {
             .collect()
     }
 
-    /// Refuses every parameter that is neither one of `known` nor below one of them.
+    /// Refuses every parameter that is none of `known`; a name with a dot at its end is a list.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), ApiError> {
         let common = ["Action", "Version"];
         let is_known = |name: &str| {
-            known.iter().chain(&common).any(|known| {
-                name.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            known.iter().chain(&common).any(|known| match known.strip_suffix('.') {
+                Some(_) => name.starts_with(known),
+                None => name == *known,
             })
         };
         match self.0.keys().find(|name| !is_known(name)) {
