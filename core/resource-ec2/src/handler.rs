@@ -37,8 +37,10 @@ pub struct Timing {
 }
 
 impl Default for Timing {
+    /// A late answer costs little, because the call can be repeated; a long deadline costs much, because
+    /// recovery after a crash has to wait for it.
     fn default() -> Self {
-        Self { call: Duration::from_secs(50), visibility: Duration::from_secs(30) }
+        Self { call: Duration::from_secs(25), visibility: Duration::from_secs(20) }
     }
 }
 
@@ -141,7 +143,7 @@ impl ResourceHandler for Ec2Handler {
 
     fn capabilities(&self) -> Capabilities {
         // Longer than one call, so that its own, clearer error comes first.
-        let deadline = self.timing.call + Duration::from_secs(10);
+        let deadline = self.timing.call + Duration::from_secs(5);
         Capabilities {
             idempotent_create: true,
             findable: true,
