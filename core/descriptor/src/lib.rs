@@ -6,10 +6,13 @@
 use std::path::Path;
 
 pub mod codes;
+pub mod configuration;
+pub mod credentials;
 pub mod definition;
 pub mod diagnostic;
 pub mod infrastructure;
 pub mod model;
+pub mod search;
 pub mod yaml;
 
 pub use definition::Rules;

@@ -157,9 +157,9 @@ impl Implementation {
     }
 
     /// Whether every key of `filter` stands at the top level of the resource section with an equal
-    /// value (deep and typed; an empty filter matches everything).
+    /// value; an empty filter matches everything.
     pub fn matches(&self, filter: &Map<String, Value>) -> bool {
-        filter.iter().all(|(key, value)| self.resource.get(key) == Some(value))
+        contains(&self.resource, filter)
     }
 
     /// The health check with the original's defaults.
@@ -183,6 +183,29 @@ impl Implementation {
     }
 }
 
+/// Whether every key of `filter` stands at the top level of `section` with an equal value.
+pub fn contains(section: &Map<String, Value>, filter: &Map<String, Value>) -> bool {
+    filter.iter().all(|(key, value)| section.get(key).is_some_and(|found| equal(found, value)))
+}
+
+/// Equality as in Python: deep and typed, except that `1`, `1.0` and `true` are equal.
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => left.len() == right.len() && contains(left, right),
+        _ => left == right || number(left).is_some_and(|left| number(right) == Some(left)),
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        other => other.as_f64(),
+    }
+}
+
 /// A port as the original takes it: an integer, or a boolean (true is 1).
 fn port(value: &Value) -> Option<u16> {
     match value {
@@ -197,5 +220,46 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn implementation(resource: Value) -> Implementation {
+        Implementation {
+            resource: resource.as_object().cloned().unwrap_or_default(),
+            contextualisation: None,
+            config_management: None,
+            health_check: None,
+        }
+    }
+
+    #[test]
+    fn a_filter_matches_top_level_keys_deeply_and_typed() {
+        let implementation =
+            implementation(json!({"type": "ec2", "n": 3, "l": [1, 2], "m": {"a": 1}, "z": null}));
+        let matches = |filter: Value| implementation.matches(filter.as_object().unwrap());
+        for filter in [
+            json!({}),
+            json!({"type": "ec2", "n": 3.0}),
+            json!({"l": [true, 2]}),
+            json!({"m": {"a": 1}}),
+            json!({"z": null}),
+        ] {
+            assert!(matches(filter.clone()), "{filter}");
+        }
+        for filter in [
+            json!({"n": "3"}),
+            json!({"l": [1]}),
+            json!({"m": {}}),
+            json!({"a": 1}),
+            json!({"type": "ec2", "other": null}),
+        ] {
+            assert!(!matches(filter.clone()), "{filter}");
+        }
     }
 }

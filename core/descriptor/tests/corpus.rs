@@ -1,5 +1,7 @@
 //! Real descriptors, against what Occopus 1.10 made of them.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::path::{Path, PathBuf};
 
 use occopus_descriptor::model::{Infrastructure, Node};

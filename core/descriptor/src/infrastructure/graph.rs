@@ -7,21 +7,32 @@ use crate::model::{Dependency, Infrastructure};
 /// The topological levels: each node stands one level after the last of those it waits for; nodes of
 /// one level keep file order. Nodes on a cycle, which a checked description never has, are left out.
 pub fn levels(infrastructure: &Infrastructure) -> Vec<Vec<String>> {
-    let mut waiting: Vec<&str> = infrastructure.nodes.iter().map(|node| node.name.as_str()).collect();
-    let dependees = dependees(&infrastructure.dependencies);
-    let mut done: HashSet<&str> = HashSet::new();
-    let mut levels = Vec::new();
-    loop {
-        let ready =
-            |name: &&str| dependees.get(*name).is_none_or(|list| list.iter().all(|d| done.contains(d)));
-        let (level, rest): (Vec<&str>, Vec<&str>) = waiting.into_iter().partition(ready);
-        if level.is_empty() {
-            return levels;
-        }
-        done.extend(&level);
-        levels.push(level.into_iter().map(str::to_owned).collect());
-        waiting = rest;
+    let names: Vec<&str> = infrastructure.nodes.iter().map(|node| node.name.as_str()).collect();
+    let positions: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(index, name)| (*name, index)).collect();
+    let mut waits = vec![0_usize; names.len()];
+    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
+    for edge in &infrastructure.dependencies {
+        let ends = positions.get(edge.dependent.as_str()).zip(positions.get(edge.dependee.as_str()));
+        let Some((dependent, dependee)) = ends else { continue };
+        waits[*dependent] += 1;
+        dependents[*dependee].push(*dependent);
     }
+    let mut levels = Vec::new();
+    let mut level: Vec<usize> = (0..names.len()).filter(|index| waits[*index] == 0).collect();
+    while !level.is_empty() {
+        levels.push(level.iter().map(|index| names[*index].to_owned()).collect());
+        let mut next = Vec::new();
+        for dependent in level.iter().flat_map(|index| &dependents[*index]) {
+            waits[*dependent] -= 1;
+            if waits[*dependent] == 0 {
+                next.push(*dependent);
+            }
+        }
+        next.sort_unstable();
+        level = next;
+    }
+    levels
 }
 
 fn dependees(dependencies: &[Dependency]) -> HashMap<&str, Vec<&str>> {

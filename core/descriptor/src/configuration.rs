@@ -1,0 +1,203 @@
+//! The configuration file of Occopus 1.10, read as plain data: what it would have built from tags is
+//! built in here.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::yaml::{self, Dialect, Node, Value};
+
+/// Every tag of Occopus 1.10.
+const TAGS: &[&str] = &[
+    "python_import",
+    "ResourceHandler",
+    "ConfigManager",
+    "UDS",
+    "KeyValueStore",
+    "EventLog",
+    "InfraProcessor",
+    "Strategy",
+    "Resolver",
+    "NodeSynchStrategy",
+    "DownscaleStrategy",
+    "Upkeep",
+    "NodeDefinitionSelector",
+    "UserInfoStrategy",
+    "RHSchemaChecker",
+    "CMSchemaChecker",
+    "ContextSchemaChecker",
+    "HCSchemaChecker",
+    "YAMLImporter",
+    "AsynchronProducer",
+    "RPCProducer",
+    "EventDrivenConsumer",
+    "InfoRouter",
+    "DynamicStateProvider",
+    "ResourceHandlerProvider",
+    "ConfigManagerProvider",
+    "SynchronizationProvider",
+    "UserInfoProvider",
+    "KeyValueStoreProvider",
+    "RemoteProviderStub",
+];
+
+const DIALECT: Dialect = Dialect { plain_tags: TAGS, private: false };
+
+/// The Redis a configuration names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RedisSettings {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Number of the default database.
+    pub db: u32,
+    /// Numbers of the databases for keys with a prefix.
+    pub altdbs: Vec<(String, u32)>,
+    /// Where the file says so.
+    pub location: Location,
+}
+
+/// What a configuration file sets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// The file.
+    pub path: PathBuf,
+    /// `components.uds`, if it is a Redis.
+    pub redis: Option<RedisSettings>,
+    /// `store`: the file of the embedded store, relative paths resolved against the file's folder.
+    pub store: Option<PathBuf>,
+    /// `components.rest`: host and port.
+    pub rest: Option<(String, u16)>,
+    /// `components.dry_run`: replace cloud operations by canned results.
+    pub dry_run: bool,
+    /// `logging`, as written.
+    pub logging: Option<Json>,
+    /// Modules to import that are not part of Occopus: plug-ins of the user.
+    pub plugins: Vec<String>,
+}
+
+impl Configuration {
+    /// Loads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// All problems found, if one of them is an error.
+    pub fn load(path: &Path) -> Result<(Self, Diagnostics), Diagnostics> {
+        check(&yaml::load_file(path, DIALECT)?, path)
+    }
+}
+
+fn check(root: &Node, path: &Path) -> Result<(Configuration, Diagnostics), Diagnostics> {
+    let mut diagnostics = Diagnostics::new();
+    if root.as_map().is_none() {
+        return Err(wrong(root, "the configuration", "a mapping").into());
+    }
+    let components = root.get("components");
+    if let Some(node) = components.filter(|node| node.as_map().is_none() && !node.is_null()) {
+        diagnostics.push(wrong(node, "components", "a mapping"));
+    }
+    let component = |key: &str| components.and_then(|components| components.get(key));
+    let store = root.get("store").or_else(|| component("store"));
+    let configuration = Configuration {
+        path: path.to_owned(),
+        redis: component("uds").and_then(|uds| redis(uds, &mut diagnostics)),
+        store: store.and_then(|store| store_path(store, path, &mut diagnostics)),
+        rest: component("rest").and_then(|rest| endpoint(rest, &mut diagnostics)),
+        dry_run: component("dry_run").is_some_and(|node| flag(node, &mut diagnostics)),
+        logging: root.get("logging").map(Node::to_json),
+        plugins: plugins(root, &mut diagnostics),
+    };
+    diagnostics.finish(Some(configuration))
+}
+
+fn wrong(at: &Node, what: &str, wanted: &str) -> Diagnostic {
+    let message = format!("{what} must be {wanted}, but it is {}", at.value.kind());
+    Diagnostic::error(codes::BAD_CONFIGURATION, message).at(&at.span)
+}
+
+fn store_path(node: &Node, file: &Path, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
+    let Some(path) = node.as_str().filter(|path| !path.is_empty()) else {
+        diagnostics.push(wrong(node, "store", "the path of a file"));
+        return None;
+    };
+    Some(file.parent().unwrap_or(Path::new("")).join(path))
+}
+
+/// A port or another small number, as a number or as text.
+fn number<T: TryFrom<i128> + std::str::FromStr>(
+    node: Option<&Node>,
+    default: T,
+    what: &str,
+    diagnostics: &mut Diagnostics,
+) -> T {
+    let Some(node) = node else { return default };
+    let number = match &node.value {
+        Value::Int(number) => T::try_from(*number).ok(),
+        Value::Str(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.unwrap_or_else(|| {
+        diagnostics.push(wrong(node, what, "a number in range"));
+        default
+    })
+}
+
+fn redis(uds: &Node, diagnostics: &mut Diagnostics) -> Option<RedisSettings> {
+    if uds.get("protocol").and_then(Node::as_str) != Some("redis") {
+        return None;
+    }
+    let altdbs = uds.get("altdbs").and_then(Node::as_map).unwrap_or_default();
+    Some(RedisSettings {
+        host: uds.get("host").map_or_else(|| "localhost".to_owned(), Node::to_text),
+        port: number(uds.get("port"), 6379, "port of the Redis", diagnostics),
+        db: number(uds.get("db"), 0, "db of the Redis", diagnostics),
+        altdbs: altdbs
+            .iter()
+            .map(|(key, db)| (key.to_text(), number(Some(db), 0, "a database of altdbs", diagnostics)))
+            .collect(),
+        location: uds.span.location(),
+    })
+}
+
+fn endpoint(rest: &Node, diagnostics: &mut Diagnostics) -> Option<(String, u16)> {
+    if rest.as_map().is_none() {
+        diagnostics.push(wrong(rest, "rest", "a mapping with host and port"));
+        return None;
+    }
+    let host = rest.get("host").map_or_else(|| "127.0.0.1".to_owned(), Node::to_text);
+    Some((host, number(rest.get("port"), 5000, "port of rest", diagnostics)))
+}
+
+fn flag(node: &Node, diagnostics: &mut Diagnostics) -> bool {
+    match node.value {
+        Value::Bool(flag) => flag,
+        Value::Null => false,
+        _ => {
+            // A wrong guess here would start real machines.
+            diagnostics.push(wrong(node, "dry_run", "true or false"));
+            false
+        }
+    }
+}
+
+/// The module names under the two keys that were ever shipped with a list of them.
+fn plugins(root: &Node, diagnostics: &mut Diagnostics) -> Vec<String> {
+    let lists = ["plugins", "autoimport"].iter().filter_map(|key| root.get(key));
+    let modules = lists.flat_map(|list| list.as_seq().unwrap_or_default());
+    let mut found = Vec::new();
+    for module in modules {
+        match module.as_str() {
+            Some(name) if name == "occo" || name.starts_with("occo.") => {}
+            Some(name) => {
+                let message =
+                    format!("module '{name}' is not part of Occopus and is loaded only from Python");
+                diagnostics.push(Diagnostic::warning(codes::UNKNOWN_MODULE, message).at(&module.span));
+                found.push(name.to_owned());
+            }
+            None => diagnostics.push(wrong(module, "a plug-in", "the name of a module")),
+        }
+    }
+    found
+}
