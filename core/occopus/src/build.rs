@@ -1,0 +1,264 @@
+//! Building: from files to a prepared generation, to a plan, to a running infrastructure.
+
+use std::collections::BTreeMap;
+
+use occopus_descriptor::diagnostic::Diagnostics;
+use occopus_descriptor::model::{Infrastructure, NodeDefinition};
+use occopus_engine::control::{Built, Controller, Demolished, Pass, assess, load};
+use occopus_engine::enact::Failed;
+use occopus_engine::error::EngineError;
+use occopus_engine::ids::InfraId;
+use occopus_engine::plan::{Order, Plan, Situation, plan};
+use occopus_engine::record::{Generation, Goal, InfraRecord};
+use serde::Serialize;
+
+use crate::Occopus;
+use crate::error::Error;
+use crate::operate::OnPlan;
+use crate::request::{BuildRequest, Run, Target};
+
+/// A build whose files are read and checked. Nothing has been changed yet.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The infrastructure; new or existing.
+    pub infra_id: InfraId,
+    /// Whether it exists already.
+    pub exists: bool,
+    /// What is to be pinned.
+    pub generation: Generation,
+    /// Definitions to import along.
+    pub definitions: Vec<NodeDefinition>,
+    /// Doubtful things in the files.
+    pub warnings: Diagnostics,
+}
+
+/// How a build ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BuildReport {
+    /// Format version.
+    pub schema: u32,
+    /// The infrastructure.
+    pub infra_id: InfraId,
+    /// The result.
+    #[serde(flatten)]
+    pub built: Built,
+    /// Whether a failed change was undone and the old description is in force again.
+    pub restored: bool,
+    /// What could not be undone.
+    pub leftovers: Vec<Failed>,
+}
+
+impl Occopus {
+    /// Reads and checks all files of a build and decides which infrastructure it is for.
+    pub async fn prepare(&self, request: &BuildRequest) -> Result<Prepared, Error> {
+        let (infrastructure, mut warnings) = self.load_description(&request.description).await?;
+        let mut imported = Vec::new();
+        for path in &request.definitions {
+            let (definitions, more) = self.load_definitions(path).await?;
+            imported.extend(definitions);
+            warnings.append(more);
+        }
+        let definitions = self.definitions_for(&infrastructure, &imported).await?;
+        let (infra_id, exists) = self.target(&request.target, &infrastructure).await?;
+        let generation = Generation {
+            number: 0,
+            shuffle: request.random_implementation.then(|| self.engine.random.uuid().as_u64_pair().0),
+            infrastructure,
+            definitions,
+            created_at: self.engine.clock.wall(),
+        };
+        self.check_feasible(&generation)?;
+        Ok(Prepared { infra_id, exists, generation, definitions: imported, warnings })
+    }
+
+    /// The definitions of all node types of `infrastructure`: imported along, or from the store.
+    async fn definitions_for(
+        &self,
+        infrastructure: &Infrastructure,
+        imported: &[NodeDefinition],
+    ) -> Result<BTreeMap<String, NodeDefinition>, Error> {
+        let mut all: BTreeMap<String, NodeDefinition> = self
+            .definitions()
+            .await?
+            .into_iter()
+            .map(|definition| (definition.name.clone(), definition))
+            .collect();
+        all.extend(imported.iter().map(|definition| (definition.name.clone(), definition.clone())));
+        let mut missing = Vec::new();
+        let mut used = BTreeMap::new();
+        for node in &infrastructure.nodes {
+            match all.get(&node.definition) {
+                Some(definition) => drop(used.insert(node.definition.clone(), definition.clone())),
+                None => missing.push(format!("'{}' (type of node '{}')", node.definition, node.name)),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(used);
+        }
+        let known: Vec<&str> = all.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(Error::Usage(format!(
+            "No matching node definition: {} is not imported; import it with `occopus define FILE` or give \
+             its file with --nodes. Imported: {known}",
+            missing.join(", ")
+        )))
+    }
+
+    /// Every node needs an implementation that passes its filter and that this build can handle.
+    fn check_feasible(&self, generation: &Generation) -> Result<(), Error> {
+        for node in &generation.infrastructure.nodes {
+            let candidates = generation.candidates(node, 1);
+            if candidates.is_empty() {
+                return Err(Error::Usage(format!(
+                    "No matching node definition: none of the implementations of '{}' passes the filter of \
+                     node '{}': {}",
+                    node.definition,
+                    node.name,
+                    serde_json::to_string(&node.filter).unwrap_or_default()
+                )));
+            }
+            for (_, implementation) in candidates {
+                self.engine
+                    .handlers
+                    .get(implementation.resource_type())
+                    .map_err(|error| Error::Usage(format!("node '{}': {}", node.name, error.message)))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn target(&self, target: &Target, description: &Infrastructure) -> Result<(InfraId, bool), Error> {
+        match target {
+            Target::New => Ok((InfraId::from(self.engine.random.uuid()), false)),
+            Target::First => {
+                let same: Vec<InfraRecord> = self
+                    .list()
+                    .await?
+                    .into_iter()
+                    .filter(|record| record.name == description.name && record.goal == Goal::Present)
+                    .collect();
+                match same.first() {
+                    None => Ok((InfraId::from(self.engine.random.uuid()), false)),
+                    Some(record) => Err(Error::Usage(format!(
+                        "infrastructure '{}' exists already ({}). To change it: occopus build -i {} FILE. To \
+                         build another one: occopus build --new FILE",
+                        record.name, record.id, record.name
+                    ))),
+                }
+            }
+            Target::Existing(text) => Ok((self.resolve(text).await?, true)),
+            Target::Chosen(text) => match self.resolve(text).await {
+                Ok(infra_id) => Ok((infra_id, true)),
+                Err(Error::Engine(EngineError::UnknownInfrastructure { .. })) => {
+                    check_chosen(text)?;
+                    Ok((InfraId::from(text.as_str()), false))
+                }
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// What a prepared build would do. Changes nothing.
+    pub async fn preview(&self, prepared: &Prepared, order: Order) -> Result<(Plan, Situation), Error> {
+        let infra = &prepared.infra_id;
+        let mut generation = prepared.generation.clone();
+        let (record, attempts) = if prepared.exists {
+            let (mut record, _, attempts) = load(&self.engine, infra).await?;
+            generation.number = record.generation + 1;
+            record.goal = Goal::Present;
+            (record, attempts)
+        } else {
+            (new_record(infra, &generation), Vec::new())
+        };
+        let situation = assess(&self.engine, (record, generation), attempts, infra, order, true).await;
+        Ok((plan(&situation, &self.engine.policy), situation))
+    }
+
+    /// Carries a prepared build out. A failed change of an infrastructure that was complete is undone.
+    /// With `rollback`, a failed or interrupted first build is destroyed again.
+    pub async fn build(
+        &self,
+        prepared: Prepared,
+        run: &Run,
+        rollback: bool,
+        on_plan: OnPlan<'_>,
+    ) -> Result<BuildReport, Error> {
+        let infra_id = prepared.infra_id.clone();
+        let mut controller = Controller::open(&self.engine, &infra_id, run.options(), |holder| {
+            self.say_waiting(&infra_id, holder)
+        })
+        .await?;
+        self.store_definitions(&prepared.definitions).await?;
+        let before = if prepared.exists {
+            Some(controller.reconfigure(prepared.generation).await?)
+        } else {
+            controller.begin(prepared.generation).await?;
+            None
+        };
+        let built = controller.converge(on_plan).await?;
+        let mut report = BuildReport {
+            schema: 1,
+            infra_id: infra_id.clone(),
+            built,
+            restored: false,
+            leftovers: Vec::new(),
+        };
+        if report.built != Built::Ready {
+            undo(&mut controller, before, rollback, &mut report).await?;
+        }
+        controller.close().await?;
+        Ok(report)
+    }
+}
+
+/// Undoes what must be undone after a build that did not succeed.
+async fn undo(
+    controller: &mut Controller<'_>,
+    before: Option<InfraRecord>,
+    rollback: bool,
+    report: &mut BuildReport,
+) -> Result<(), Error> {
+    let interrupted = report.built == Built::Interrupted;
+    controller.shield();
+    match before {
+        Some(before) if before.completed && (!interrupted || rollback) => {
+            let pass: Pass = controller.restore(&before, &mut |_, _| {}).await?;
+            report.restored = true;
+            report.leftovers = pass.enacted.failed;
+        }
+        None if rollback => {
+            if let Demolished::Incomplete { failures } = controller.destroy(&mut |_, _| {}).await? {
+                report.leftovers = failures;
+            }
+        }
+        Some(_) | None => {}
+    }
+    Ok(())
+}
+
+fn new_record(infra: &InfraId, generation: &Generation) -> InfraRecord {
+    InfraRecord {
+        id: infra.clone(),
+        name: generation.infrastructure.name.clone(),
+        goal: Goal::Present,
+        generation: 1,
+        targets: BTreeMap::new(),
+        created_at: generation.created_at,
+        completed: false,
+        closed_at: None,
+    }
+}
+
+/// An identifier chosen by the user must be usable in names and paths.
+fn check_chosen(text: &str) -> Result<(), Error> {
+    let fits = (1..=64).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && !text.starts_with(['-', '.']);
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "'{text}' cannot be an infrastructure id: use 1 to 64 letters, digits, '-', '_' or '.', not starting \
+         with '-' or '.'"
+    )))
+}

@@ -1,0 +1,56 @@
+//! Node definitions: loading, importing, listing.
+
+use std::path::Path;
+
+use occopus_descriptor::definition::Rules;
+use occopus_descriptor::diagnostic::Diagnostics;
+use occopus_descriptor::model::{Infrastructure, NodeDefinition};
+use occopus_engine::journal::read_all;
+use occopus_engine::store::Table;
+
+use crate::Occopus;
+use crate::error::Error;
+use crate::request::Input;
+
+impl Occopus {
+    /// Loads and checks an infrastructure description. The diagnostics are its warnings.
+    pub async fn load_description(&self, input: &Input) -> Result<(Infrastructure, Diagnostics), Error> {
+        let input = input.clone();
+        off_the_runtime(move || match &input {
+            Input::File(path) => occopus_descriptor::load_infrastructure(path),
+            Input::Text { text, base } => occopus_descriptor::infrastructure_from_text("<text>", text, base),
+        })
+        .await
+    }
+
+    /// Loads and checks a file of node definitions. The diagnostics are its warnings.
+    pub async fn load_definitions(&self, path: &Path) -> Result<(Vec<NodeDefinition>, Diagnostics), Error> {
+        let path = path.to_owned();
+        off_the_runtime(move || occopus_descriptor::load_definitions(&path, &Rules::builtin())).await
+    }
+
+    /// Imports a file of node definitions; definitions of the same names are replaced, others stay.
+    /// Running infrastructures keep the definitions they were built with.
+    pub async fn define(&self, path: &Path) -> Result<(Vec<NodeDefinition>, Diagnostics), Error> {
+        let (definitions, warnings) = self.load_definitions(path).await?;
+        self.store_definitions(&definitions).await?;
+        Ok((definitions, warnings))
+    }
+
+    /// All imported definitions, by name.
+    pub async fn definitions(&self) -> Result<Vec<NodeDefinition>, Error> {
+        let all: Vec<(String, NodeDefinition)> =
+            read_all(self.engine.store.as_ref(), Table::Definition, "").await?;
+        Ok(all.into_iter().map(|(_, definition)| definition).collect())
+    }
+}
+
+/// Loading reads files, which must not hold up the other tasks of the runtime.
+async fn off_the_runtime<T: Send + 'static>(
+    load: impl FnOnce() -> Result<T, Diagnostics> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(load).await {
+        Ok(loaded) => Ok(loaded?),
+        Err(_) => Err(Error::File("loading was interrupted".to_owned())),
+    }
+}

@@ -1,0 +1,138 @@
+//! Opening: finding configuration, credentials and store, and wiring the engine together.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use occopus_descriptor::configuration::Configuration;
+use occopus_descriptor::search::{SearchError, Surroundings, Wanted, find};
+use occopus_engine::clock::{Clock, Random, SystemClock};
+use occopus_engine::engine::{Engine, Handlers, Policy};
+use occopus_engine::event::EventKind;
+use occopus_engine::handler::ResourceHandler;
+use occopus_engine::ids::InfraId;
+use occopus_engine::store::Store;
+use occopus_health::Checks;
+use occopus_resources::docker::DockerHandler;
+use occopus_store::{SqliteStore, location};
+use occopus_template::Templates;
+
+use crate::credentials::CredentialFile;
+use crate::error::Error;
+use crate::settings::Settings;
+
+/// Occopus, ready for work.
+pub struct Occopus {
+    pub(crate) engine: Engine,
+    configuration: Option<PathBuf>,
+    credentials: Option<PathBuf>,
+}
+
+impl Occopus {
+    /// Finds and reads what `settings` and the environment say, and opens the store.
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
+        // One TLS provider for all clients; a second installation is refused, which is fine.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let configuration = match search(Wanted::Configuration, settings.config.as_deref())? {
+            Some(path) => Some(Configuration::load(&path)?.0),
+            None => None,
+        };
+        refuse_redis(configuration.as_ref())?;
+        let credentials = search(Wanted::Credentials, settings.credentials.as_deref())?;
+        let configured = configuration.as_ref().and_then(|configuration| configuration.store.as_deref());
+        let environment = location::Environment::of_process();
+        let location = location::location(settings.store.as_deref(), configured, &environment)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&location).await?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let random = Random::from_system();
+        let mut policy = Policy::default();
+        if let Some(max_parallel) = settings.max_parallel {
+            policy.max_parallel = max_parallel;
+        }
+        let engine = Engine {
+            handlers: handlers(&location, &clock, &random),
+            store,
+            contextualiser: Arc::new(Templates::default()),
+            health: Arc::new(Checks::default()),
+            credentials: Arc::new(CredentialFile(credentials.clone())),
+            clock,
+            random,
+            policy,
+            events: settings.events,
+        };
+        Ok(Self { engine, configuration: configuration.map(|c| c.path), credentials })
+    }
+
+    /// Where the store is.
+    pub fn store_location(&self) -> String {
+        self.engine.store.location()
+    }
+
+    /// The configuration file in use.
+    pub fn configuration_path(&self) -> Option<&Path> {
+        self.configuration.as_deref()
+    }
+
+    /// The credentials file in use.
+    pub fn credentials_path(&self) -> Option<&Path> {
+        self.credentials.as_deref()
+    }
+
+    /// Tells the caller's event sink that a lease is waited for.
+    pub(crate) fn say_waiting(&self, infra: &InfraId, holder: &str) {
+        self.engine.events.event(&occopus_engine::event::Event {
+            schema: 1,
+            time: self.engine.clock.wall(),
+            infra_id: infra.clone(),
+            event: EventKind::Progress,
+            slot: None,
+            node_id: None,
+            endpoint: None,
+            message: format!("waiting for {holder}"),
+        });
+    }
+}
+
+/// The program is run from a virtual environment or a prefix such as `/usr`: its files are below it.
+fn search(wanted: Wanted, explicit: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+    let program = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
+    let variable = |name: &str| -> Option<OsString> { std::env::var_os(name) };
+    let prefix = std::env::var_os("VIRTUAL_ENV")
+        .map(PathBuf::from)
+        .or_else(|| program.as_deref().and_then(Path::parent).map(Path::to_owned));
+    let surroundings = Surroundings {
+        variable: &variable,
+        home: std::env::home_dir(),
+        current: std::env::current_dir().ok(),
+        prefix,
+        program,
+    };
+    find(wanted, explicit, &surroundings).map_err(|error: SearchError| Error::Usage(error.to_string()))
+}
+
+/// Data must never go elsewhere than the user's configuration says.
+fn refuse_redis(configuration: Option<&Configuration>) -> Result<(), Error> {
+    let Some(configuration) = configuration else { return Ok(()) };
+    let Some(redis) = &configuration.redis else { return Ok(()) };
+    Err(Error::Usage(format!(
+        "{}:{}:{}: this configuration keeps its data in the Redis at {}:{}, which this version cannot use \
+         yet. Take the `uds` component out to use the embedded store, or choose another configuration \
+         file with --config (legacy commands: --cfg)",
+        configuration.path.display(),
+        redis.location.line,
+        redis.location.column,
+        redis.host,
+        redis.port
+    )))
+}
+
+fn handlers(_store: &Path, clock: &Arc<dyn Clock>, _random: &Random) -> Handlers {
+    let mut all: Vec<Arc<dyn ResourceHandler>> = vec![Arc::new(DockerHandler::new(clock.clone()))];
+    #[cfg(feature = "ec2")]
+    all.push(Arc::new(occopus_resource_ec2::Ec2Handler::default()));
+    let mut handlers = Handlers::default();
+    for handler in all {
+        handlers.register(handler);
+    }
+    handlers
+}

@@ -1,0 +1,29 @@
+//! Settings: where files are and how the engine behaves, all with defaults that just work.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use occopus_engine::event::{Events, NoEvents};
+
+/// What a caller may want to be different from the defaults.
+#[derive(Clone)]
+pub struct Settings {
+    /// The embedded store; by default `$OCCOPUS_STORE`, the configuration file's `store`,
+    /// `/var/lib/occopus/occopus.db` where that folder exists and is writable, else
+    /// `~/.occopus/occopus.db`.
+    pub store: Option<PathBuf>,
+    /// The configuration file; by default searched for where Occopus 1.10 does. None is needed.
+    pub config: Option<PathBuf>,
+    /// The credentials file; by default searched for where Occopus 1.10 does.
+    pub credentials: Option<PathBuf>,
+    /// Calls under way at the same time per endpoint; 10 by default.
+    pub max_parallel: Option<usize>,
+    /// Receives events while they happen.
+    pub events: Events,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { store: None, config: None, credentials: None, max_parallel: None, events: Arc::new(NoEvents) }
+    }
+}

@@ -1,0 +1,243 @@
+//! Status: an infrastructure in plain words, as data.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use occopus_engine::control::{Health, Survey};
+use occopus_engine::ids::{InfraId, NodeId, Slot};
+use occopus_engine::judge::InstanceState;
+use occopus_engine::plan::{Instance, Note, plan};
+use occopus_engine::record::{Goal, Phase, ScaleChange};
+use serde::Serialize;
+
+/// An infrastructure with all its nodes and slots.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Format version.
+    pub schema: u32,
+    /// Identifier.
+    pub infra_id: InfraId,
+    /// Name.
+    pub name: String,
+    /// The whole in one word.
+    pub health: Health,
+    /// What is wanted.
+    pub goal: Goal,
+    /// Number of the description in force.
+    pub generation: u64,
+    /// When it was first built.
+    pub created_at: Timestamp,
+    /// Which store knows it.
+    pub store: String,
+    /// Who controls it now, in words; absent if nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controller: Option<String>,
+    /// When a controller last looked at everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintained_at: Option<Timestamp>,
+    /// When this status was observed.
+    pub observed_at: Timestamp,
+    /// The nodes in the order of their dependencies.
+    pub nodes: Vec<NodeStatus>,
+    /// Scaling requests that wait for a pass, in words.
+    pub requests: Vec<String>,
+    /// Remarks: warnings, and what has to wait and why.
+    pub notes: Vec<String>,
+    /// The command that fits the situation.
+    pub next: String,
+}
+
+/// A node of the description.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeStatus {
+    /// Name.
+    pub name: String,
+    /// Node definition; empty for a node that is no longer described.
+    pub definition: String,
+    /// Fewest instances.
+    pub min: u32,
+    /// Most instances.
+    pub max: u32,
+    /// Instances wanted.
+    pub target: u32,
+    /// Nodes it waits for.
+    pub waits_for: Vec<String>,
+    /// Its slots.
+    pub slots: Vec<SlotStatus>,
+}
+
+/// A slot and the instance in it.
+#[derive(Debug, Clone, Serialize)]
+pub struct SlotStatus {
+    /// The slot.
+    pub slot: Slot,
+    /// The instance.
+    pub node_id: NodeId,
+    /// `creating`, `destroying` or the state of the instance.
+    pub state: String,
+    /// The state word of Occopus 1.10.
+    pub legacy_state: &'static str,
+    /// Seconds since its creation.
+    pub age: i64,
+    /// Addresses, the primary one first.
+    pub addresses: Vec<String>,
+    /// Resource type.
+    pub resource: String,
+    /// API endpoint.
+    pub endpoint: String,
+    /// What the back-end calls it.
+    pub provider_id: String,
+    /// The last check result or error in plain words; empty when ready.
+    pub detail: String,
+    /// Made from another description or definition than the one in force.
+    pub outdated: bool,
+}
+
+impl Status {
+    /// The status of a survey; `store` says where its record is.
+    pub fn of(survey: &Survey, store: &str) -> Self {
+        let situation = &survey.situation;
+        let health = survey.health();
+        let plan = plan(situation, &occopus_engine::engine::Policy::default());
+        let mut status = Self {
+            schema: 1,
+            infra_id: situation.record.id.clone(),
+            name: situation.record.name.clone(),
+            health,
+            goal: situation.record.goal,
+            generation: situation.record.generation,
+            created_at: situation.record.created_at,
+            store: store.to_owned(),
+            controller: survey.lease.holder.as_ref().map(|_| survey.lease.describe()),
+            maintained_at: survey.lease.observed_at,
+            observed_at: survey.at,
+            nodes: nodes(survey),
+            requests: survey
+                .requests
+                .iter()
+                .map(|request| describe(&request.node, &request.change))
+                .collect(),
+            notes: plan.notes.iter().map(note_text).collect(),
+            next: String::new(),
+        };
+        status.next = next_command(&status, survey.lease.holder.is_some());
+        status
+    }
+}
+
+fn nodes(survey: &Survey) -> Vec<NodeStatus> {
+    let situation = &survey.situation;
+    let mut slots: BTreeMap<&str, Vec<SlotStatus>> = BTreeMap::new();
+    for instance in &situation.instances {
+        slots.entry(&instance.attempt.slot.node).or_default().push(slot(survey, instance));
+    }
+    slots.values_mut().for_each(|slots| slots.sort_by(|a, b| a.slot.cmp(&b.slot)));
+    let mut nodes = Vec::new();
+    for name in &situation.topology.order {
+        let Some(node) = situation.generation.infrastructure.node(name) else { continue };
+        let target = situation.record.targets.get(name).copied().unwrap_or(node.scaling.min);
+        nodes.push(NodeStatus {
+            name: name.clone(),
+            definition: node.definition.clone(),
+            min: node.scaling.min,
+            max: node.scaling.max,
+            target: if situation.record.goal == Goal::Absent { 0 } else { target },
+            waits_for: situation.topology.waits_for(name).cloned().collect(),
+            slots: slots.remove(name.as_str()).unwrap_or_default(),
+        });
+    }
+    for (name, slots) in slots {
+        nodes.push(NodeStatus {
+            name: name.to_owned(),
+            definition: String::new(),
+            min: 0,
+            max: 0,
+            target: 0,
+            waits_for: Vec::new(),
+            slots,
+        });
+    }
+    nodes
+}
+
+fn slot(survey: &Survey, instance: &Instance) -> SlotStatus {
+    let situation = &survey.situation;
+    let attempt = &instance.attempt;
+    let (state, legacy_state, detail) = match (&attempt.phase, &instance.verdict) {
+        (Phase::Creating { error, .. }, _) => {
+            ("creating".to_owned(), "pending", error.clone().unwrap_or_default())
+        }
+        (Phase::Destroying { cause, error, .. }, _) => {
+            ("destroying".to_owned(), "shutdown", error.clone().unwrap_or_else(|| cause.to_string()))
+        }
+        (_, Some(verdict)) => (word(verdict.state), verdict.state.legacy_word(), verdict.reason.clone()),
+        _ => ("unknown".to_owned(), "unknown", String::new()),
+    };
+    let (addresses, digest) = match &instance.verdict {
+        Some(verdict) => (verdict.addresses.clone(), &attempt.digest),
+        None => (attempt.addresses.clone(), &attempt.digest),
+    };
+    let described = situation.generation.infrastructure.node(&attempt.slot.node);
+    let outdated =
+        described.is_some_and(|node| {
+            !situation.generation.candidates(node, attempt.slot.index).iter().any(|(_, implementation)| {
+                situation.generation.instance_digest(node, implementation) == *digest
+            })
+        });
+    SlotStatus {
+        slot: attempt.slot.clone(),
+        node_id: attempt.node_id.clone(),
+        state,
+        legacy_state,
+        age: situation.now.duration_since(attempt.created_at).as_secs(),
+        addresses,
+        resource: attempt.place.handler.clone(),
+        endpoint: attempt.place.endpoint.clone(),
+        provider_id: attempt.provider_id.as_ref().map(ToString::to_string).unwrap_or_default(),
+        detail,
+        outdated,
+    }
+}
+
+fn word(state: InstanceState) -> String {
+    match state {
+        InstanceState::Ready => "ready",
+        InstanceState::Pending => "starting",
+        InstanceState::Unhealthy => "unhealthy",
+        InstanceState::Unresponsive => "unresponsive",
+        InstanceState::Dead => "stopped",
+        InstanceState::Gone => "gone",
+        InstanceState::Unknown => "unknown",
+    }
+    .to_owned()
+}
+
+/// A scaling request in words.
+pub fn describe(node: &str, change: &ScaleChange) -> String {
+    match change {
+        ScaleChange::Add(count) => format!("{node}: {count} more"),
+        ScaleChange::Remove(count) => format!("{node}: {count} fewer"),
+        ScaleChange::RemoveInstance(text) => format!("{node}: without {text}"),
+        ScaleChange::Set(count) => format!("{node}: exactly {count}"),
+    }
+}
+
+/// A remark of a plan in words.
+pub fn note_text(note: &Note) -> String {
+    match note {
+        Note::Warning { text } => text.clone(),
+        Note::Deferred { slot, text } => format!("{slot} has to wait: {text}"),
+    }
+}
+
+fn next_command(status: &Status, controlled: bool) -> String {
+    let id = &status.infra_id;
+    match status.health {
+        Health::Ready if !status.requests.is_empty() && !controlled => format!("occopus maintain {id}"),
+        Health::Ready => format!("occopus scale {id} NODE=COUNT, or occopus destroy {id}"),
+        Health::Incomplete if controlled => format!("occopus events {id} --follow"),
+        Health::Incomplete => format!("occopus maintain {id}"),
+        Health::Destroying => format!("occopus destroy {id}"),
+        Health::Destroyed => "occopus list".to_owned(),
+    }
+}
