@@ -222,7 +222,7 @@ async fn append_numbers_rise_and_are_never_reused(store: &dyn Store) {
         let values: Vec<_> = records.iter().map(|record| record.value.clone()).collect();
         assert_eq!(values, [json!(2 * round), json!(2 * round + 1)], "records are in the order of appending");
         // The last one goes too: its number must not come back.
-        write(store, records.iter().map(|record| delete_appended(record)).collect()).await;
+        write(store, records.iter().map(delete_appended).collect()).await;
         seen.extend(records.into_iter().map(|record| record.id));
     }
     assert!(seen.is_sorted_by(|left, right| left < right), "numbers must rise: {seen:?}");

@@ -1,5 +1,8 @@
 //! One connection to a store file; blocking.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

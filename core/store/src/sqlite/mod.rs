@@ -7,8 +7,6 @@ mod database;
 mod fault;
 mod place;
 mod schema;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
