@@ -280,18 +280,19 @@ impl Engine {
         let Err(error) = self.docker.start_container(id, None::<StartContainerOptions>).await else {
             return Ok(());
         };
-        let mut failure = self.change_error(&format!("start container {name}"), &error);
-        if error::status(&error).is_none() {
-            return Err(failure);
-        }
-        if failure.kind == ErrorKind::UnknownOutcome {
-            failure.kind = ErrorKind::Transient;
-        }
-        if let Err(left) = self.remove(id).await {
-            failure.kind = ErrorKind::UnknownOutcome;
-            failure.message = format!("{}; and {left}", failure.message);
-        }
-        Err(failure)
+        let failure = self.change_error(&format!("start container {name}"), &error);
+        let (kind, message) = match error::status(&error) {
+            // Even if this call never got through, the one that created the container did.
+            None => (ErrorKind::UnknownOutcome, failure.message),
+            Some(_) => match self.remove(id).await {
+                Ok(()) if failure.kind == ErrorKind::UnknownOutcome => {
+                    (ErrorKind::Transient, failure.message)
+                }
+                Ok(()) => (failure.kind, failure.message),
+                Err(left) => (ErrorKind::UnknownOutcome, format!("{failure}; and {left}")),
+            },
+        };
+        Err(HandlerError::new(kind, message))
     }
 
     /// Removes container `id` with its anonymous volumes, running or not; one that is gone or going is

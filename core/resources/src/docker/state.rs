@@ -10,7 +10,7 @@ use occopus_engine::handler::{Observation, ResourceState};
 
 /// How long a container may stay created before it counts as one that nobody will start: longer than
 /// the deadline of a create call, because an earlier one may still be about to start it.
-const START_TIME: Duration = Duration::from_secs(120);
+const START_TIME: Duration = Duration::from_secs(60);
 
 /// State, words and addresses of the listed container `summary`; `now` is the wall-clock time.
 pub(super) fn observation(summary: &ContainerSummary, now: Timestamp) -> Observation {
@@ -114,7 +114,7 @@ mod tests {
     fn a_container_that_nobody_started_is_pending_only_for_a_while() {
         assert_eq!(seen(json!({"State": "created", "Created": NOW - 5})).state, ResourceState::Pending);
         assert_eq!(seen(json!({"State": "created", "Created": NOW + 500})).state, ResourceState::Pending);
-        assert_eq!(seen(json!({"State": "created", "Created": NOW - 500})).state, ResourceState::Stopped);
+        assert_eq!(seen(json!({"State": "created", "Created": NOW - 61})).state, ResourceState::Stopped);
     }
 
     #[test]

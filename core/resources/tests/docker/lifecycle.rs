@@ -147,7 +147,7 @@ async fn a_lost_answer_is_an_unknown_outcome_and_a_replay_settles_it() {
     let request = bench.idle();
     // Agree on the API first: the answer to lose is that of the creation.
     assert_eq!(shaky.found().await, []);
-    proxy.swallow_next_answer();
+    proxy.lose_next_answer();
     let error = shaky.create(&request).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::UnknownOutcome, "{error}");
 
@@ -158,11 +158,28 @@ async fn a_lost_answer_is_an_unknown_outcome_and_a_replay_settles_it() {
     shaky.until(&id, ResourceState::Running).await;
     assert_eq!(shaky.found().await.len(), 1);
 
-    proxy.swallow_next_answer();
+    proxy.lose_next_answer();
     let error = shaky.handler.destroy(&shaky.access, &id, &NoSteps).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::UnknownOutcome, "{error}");
     shaky.destroy(&id).await;
     assert_eq!(shaky.found().await, []);
+}
+
+#[tokio::test]
+async fn an_engine_that_stops_between_creating_and_starting_leaves_an_unknown_outcome() {
+    let Some(bench) = Bench::new() else { return };
+    let proxy = Proxy::to(bench.socket());
+    let shaky = Bench { store: bench.store.clone(), ..Bench::at(&proxy.endpoint) };
+    assert_eq!(shaky.found().await, []);
+    proxy.stop_after_next_answer();
+    let request = bench.idle();
+    let error = shaky.create(&request).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::UnknownOutcome, "{error}");
+    assert!(error.message.contains("cannot start container"), "{error}");
+    let id = bench.create(&request).await.unwrap();
+    bench.until(&id, ResourceState::Running).await;
+    assert_eq!(bench.found().await.len(), 1);
+    bench.destroy(&id).await;
 }
 
 #[tokio::test]

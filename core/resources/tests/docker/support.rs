@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -308,47 +308,45 @@ async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
-/// A socket in front of the engine that can swallow answers, and can go away.
+/// A socket in front of the engine that can lose answers, and can go away.
 pub(crate) struct Proxy {
     pub(crate) endpoint: String,
-    swallow: Arc<AtomicBool>,
+    fault: Arc<AtomicU8>,
     task: JoinHandle<()>,
     _dir: tempfile::TempDir,
 }
+
+const NO_FAULT: u8 = 0;
+const LOSE_ANSWER: u8 = 1;
+const LAST_ANSWER: u8 = 2;
 
 impl Proxy {
     pub(crate) fn to(target: PathBuf) -> Self {
         let dir = tempfile::Builder::new().prefix("occo").tempdir_in("/tmp").unwrap();
         let path = dir.path().join("docker.sock");
         let listener = UnixListener::bind(&path).unwrap();
-        let swallow = Arc::new(AtomicBool::new(false));
-        let armed = Arc::clone(&swallow);
+        let fault = Arc::new(AtomicU8::new(NO_FAULT));
+        let armed = Arc::clone(&fault);
         let task = tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let (target, armed) = (target.clone(), Arc::clone(&armed));
-                tokio::spawn(async move {
-                    let mut engine = UnixStream::connect(target).await.unwrap();
-                    let mut first = vec![0; 64 * 1024];
-                    let length = client.read(&mut first).await.unwrap();
-                    engine.write_all(&first[..length]).await.unwrap();
-                    let mut answer = [0];
-                    let is_change = first.starts_with(b"POST") || first.starts_with(b"DELETE");
-                    if engine.read_exact(&mut answer).await.is_err()
-                        || (is_change && armed.swap(false, Ordering::SeqCst))
-                    {
-                        return;
-                    }
-                    client.write_all(&answer).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut client, &mut engine).await;
-                });
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let engine = UnixStream::connect(&target).await.unwrap();
+                if pass_on(client, engine, &armed).await == LAST_ANSWER {
+                    return;
+                }
             }
         });
-        Self { endpoint: format!("unix://{}", path.display()), swallow, task, _dir: dir }
+        Self { endpoint: format!("unix://{}", path.display()), fault, task, _dir: dir }
     }
 
     /// The engine does what the next change asks for, but its answer is lost.
-    pub(crate) fn swallow_next_answer(&self) {
-        self.swallow.store(true, Ordering::SeqCst);
+    pub(crate) fn lose_next_answer(&self) {
+        self.fault.store(LOSE_ANSWER, Ordering::SeqCst);
+    }
+
+    /// The next change is answered, and then nobody listens any more.
+    pub(crate) fn stop_after_next_answer(&self) {
+        self.fault.store(LAST_ANSWER, Ordering::SeqCst);
     }
 
     /// The socket stays behind without a listener, as when an engine is killed.
@@ -356,6 +354,25 @@ impl Proxy {
         self.task.abort();
         let _ = (&mut self.task).await;
     }
+}
+
+/// Passes a request on and, unless it is to be lost, its answer. Returns the fault that took effect.
+async fn pass_on(mut client: UnixStream, mut engine: UnixStream, armed: &AtomicU8) -> u8 {
+    let mut request = vec![0; 64 * 1024];
+    let length = client.read(&mut request).await.unwrap();
+    engine.write_all(&request[..length]).await.unwrap();
+    let mut answer = [0];
+    engine.read_exact(&mut answer).await.unwrap();
+    let is_change = request.starts_with(b"POST") || request.starts_with(b"DELETE");
+    let fault = if is_change { armed.swap(NO_FAULT, Ordering::SeqCst) } else { NO_FAULT };
+    if fault != LOSE_ANSWER {
+        // Runs when this task waits next: a last answer arrives after the listener is gone.
+        tokio::spawn(async move {
+            client.write_all(&answer).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut engine).await;
+        });
+    }
+    fault
 }
 
 impl Drop for Proxy {
