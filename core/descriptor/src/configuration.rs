@@ -201,3 +201,90 @@ fn plugins(root: &Node, diagnostics: &mut Diagnostics) -> Vec<String> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything the shipped file uses: module list, tags, anchors, `protocol: null`, tags on scalars.
+    const LEGACY: &str = "
+plugins: !python_import
+    - occo.infobroker
+    - occo.plugins.resourcehandler.ec2
+    - mine.resourcehandler
+components:
+    rest:
+        host: 127.0.0.1
+        port: 5000
+    resourcehandler: &rh !ResourceHandler
+        protocol: null
+    configmanager: &cm !ConfigManager
+        protocol: null
+    uds: &uds !UDS
+        protocol: redis
+        host: store.example
+        port: '6380'
+        altdbs: {node_def: 1, infra: 10}
+    infobroker: !InfoRouter
+        sub_providers:
+            - !DynamicStateProvider
+                resource_handler: *rh
+                config_manager: *cm
+            - !SynchronizationProvider
+            - *uds
+    eventlog: !EventLog {protocol: logging}
+    dry_run: False
+logging: {version: 1}
+";
+
+    fn load(text: &str) -> Result<(Configuration, Diagnostics), Diagnostics> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("occopus_config.yaml");
+        std::fs::write(&path, text).unwrap();
+        Configuration::load(&path)
+    }
+
+    #[test]
+    fn a_legacy_configuration_is_read_as_plain_data() {
+        let (configuration, warnings) = load(LEGACY).unwrap();
+        let redis = configuration.redis.unwrap();
+        assert_eq!((redis.host.as_str(), redis.port, redis.db), ("store.example", 6380, 0));
+        assert_eq!(redis.altdbs, [("node_def".to_owned(), 1), ("infra".to_owned(), 10)]);
+        assert_eq!(redis.location.line, 14);
+        assert_eq!(configuration.rest, Some(("127.0.0.1".to_owned(), 5000)));
+        assert!(!configuration.dry_run);
+        assert!(configuration.logging.is_some());
+        assert_eq!(configuration.plugins, ["mine.resourcehandler"]);
+        assert_eq!(warnings.iter().count(), 1, "the foreign module");
+    }
+
+    #[test]
+    fn the_embedded_store_can_be_placed() {
+        for text in ["store: data/o.db", "components: {store: data/o.db}"] {
+            let configuration = load(text).unwrap().0;
+            let folder = configuration.path.parent().unwrap();
+            assert_eq!(configuration.store, Some(folder.join("data/o.db")));
+            assert_eq!(configuration.redis, None);
+        }
+        let text = "components: {uds: !UDS {protocol: dict}}\nstore: /var/o.db";
+        assert_eq!(load(text).unwrap().0.store, Some(PathBuf::from("/var/o.db")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_with_its_place() {
+        for text in [
+            "components: {uds: !Unknown {protocol: x}}",
+            "components: {dry_run: yes}",
+            "components: {rest: {port: 70000}}",
+            "components: {uds: !UDS {protocol: redis, db: x}}",
+            "components: 5",
+            "store: 5",
+            "plugins: [5]",
+            "text",
+            "x: !!python/name:os.system ''",
+        ] {
+            let problems = load(text).expect_err(text);
+            assert!(problems.errors().all(|problem| problem.location.is_some()), "{problems}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Real descriptors, against what Occopus 1.10 made of them.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 

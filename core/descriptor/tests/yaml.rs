@@ -1,6 +1,6 @@
 //! YAML as the original read it: structure, imports, limits, places.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 
