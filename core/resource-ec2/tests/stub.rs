@@ -8,8 +8,9 @@ use std::time::Duration;
 use occopus_ec2_stub::{Fault, Kind, Lag, Options, Stub, When};
 use occopus_engine::handler::{Access, CreateRequest, ErrorKind, ProviderId, ResourceHandler, ResourceState};
 use occopus_resource_ec2::{Ec2Handler, Timing};
+use occopus_resources::conformance;
 use serde_json::json;
-use support::{Bench, SECRET_KEY, credentials};
+use support::{Bench, Conformance, SECRET_KEY, credentials};
 
 async fn start(options: Options) -> (Stub, Bench) {
     let stub = Stub::start(options).await.unwrap();
@@ -26,6 +27,23 @@ fn living(stub: &Stub) -> usize {
         .iter()
         .filter(|instance| instance["state"] == "running" || instance["state"] == "pending")
         .count()
+}
+
+/// Unknown to the service, and nothing the handler could know.
+fn unknown_image(request: &mut CreateRequest) {
+    request.resource.insert("image_id".to_owned(), json!("ami-99999999"));
+}
+
+#[tokio::test]
+async fn the_handler_conforms() {
+    let prompt = Options::default();
+    let slow = Options { hidden: Lag::Calls(2), pending: Lag::Calls(3), ..Options::default() };
+    for options in [prompt, slow] {
+        let stub = Stub::start(options.clone()).await.unwrap();
+        let verdict = conformance::check(&Conformance::new(stub.endpoint(), unknown_image)).await;
+        assert_eq!(verdict, Ok(()), "with {options:?}");
+        assert_eq!(living(&stub), 0, "with {options:?}");
+    }
 }
 
 #[tokio::test]

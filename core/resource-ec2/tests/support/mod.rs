@@ -1,6 +1,7 @@
 //! What the boundary tests share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use occopus_engine::handler::{
 };
 use occopus_engine::ids::{AttemptId, NodeId, Slot, StoreId};
 use occopus_resource_ec2::{Ec2Handler, Timing};
+use occopus_resources::conformance::Fixture;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -168,5 +170,49 @@ impl Bench {
             .unwrap();
         let encoded = attribute.user_data().and_then(|data| data.value()).unwrap_or_default().to_owned();
         String::from_utf8(aws_smithy_types::base64::decode(encoded).unwrap()).unwrap()
+    }
+}
+
+/// What the conformance suite needs to know.
+pub(crate) struct Conformance {
+    pub(crate) handler: Arc<Ec2Handler>,
+    pub(crate) access: Access,
+    /// Makes a valid request wrong.
+    pub(crate) spoil: fn(&mut CreateRequest),
+}
+
+impl Conformance {
+    pub(crate) fn new(endpoint: &str, spoil: fn(&mut CreateRequest)) -> Self {
+        Self { handler: Arc::new(handler()), access: access(endpoint), spoil }
+    }
+}
+
+#[async_trait]
+impl Fixture for Conformance {
+    fn handler(&self) -> Arc<dyn ResourceHandler> {
+        self.handler.clone()
+    }
+
+    fn access(&self) -> Access {
+        self.access.clone()
+    }
+
+    fn request(&self, identity: Identity) -> CreateRequest {
+        CreateRequest { identity, ..request(&self.access.place.endpoint, &new_store()) }
+    }
+
+    fn invalid_request(&self, identity: Identity) -> CreateRequest {
+        let mut request = self.request(identity);
+        (self.spoil)(&mut request);
+        request
+    }
+
+    fn unknown_id(&self) -> ProviderId {
+        ProviderId::plain("i-00000000000000000")
+    }
+
+    /// The cloud proceeds with the calls it gets, not with time.
+    async fn pause(&self) {
+        tokio::task::yield_now().await;
     }
 }
