@@ -21,6 +21,8 @@ pub struct Policy {
     pub max_parallel: usize,
     /// First and longest pause between two looks at an instance that is starting.
     pub poll: (Duration, Duration),
+    /// How long one run waits for an instance that is starting before it leaves it to the next pass.
+    pub start_limit: Duration,
     /// Limit for one single health check.
     pub check_deadline: Duration,
     /// Health checks under way at the same time.
@@ -45,6 +47,7 @@ impl Default for Policy {
             lease: Duration::from_secs(90),
             max_parallel: 10,
             poll: (Duration::from_millis(200), Duration::from_secs(5)),
+            start_limit: Duration::from_secs(1800),
             check_deadline: Duration::from_secs(10),
             max_checks: 32,
             backoff: (Duration::from_secs(10), Duration::from_secs(600)),

@@ -261,21 +261,22 @@ impl Journal {
 
     /// The back-end accepted the create call, or `find` showed that it had taken effect.
     pub async fn created(&self, id: &AttemptId, provider_id: ProviderId) -> Result<(), EngineError> {
+        let at = self.clock.wall();
         let detail = format!("created {provider_id}");
         let event = (EventKind::NodeStarted, provider_id.to_string());
         self.change(id, Some((Mark::Outcome, "create", detail)), Some(event), move |attempt| {
             attempt.phase = Phase::Live;
+            attempt.accepted_at = Some(at);
             attempt.provider_id = Some(provider_id);
         })
         .await
     }
 
-    /// The outcome of a create call is unknown; the intent stays open.
+    /// The outcome of a create call is unknown, but the call itself has ended; the intent stays open.
     pub async fn create_unknown(&self, id: &AttemptId, error: &str) -> Result<(), EngineError> {
+        let now = self.clock.wall();
         self.change(id, Some((Mark::Outcome, "create", format!("unknown: {error}"))), None, |attempt| {
-            if let Phase::Creating { error: slot, .. } = &mut attempt.phase {
-                *slot = Some(error.to_owned());
-            }
+            attempt.phase = Phase::Creating { deadline: now, error: Some(error.to_owned()) };
         })
         .await
     }
@@ -300,11 +301,18 @@ impl Journal {
         self.change(id, Some((Mark::Step, action, detail)), None, |attempt| attempt.steps.push(step)).await
     }
 
-    /// Records the intent to destroy.
-    pub async fn open_destroy(&self, id: &AttemptId, cause: &Cause, failed: bool) -> Result<(), EngineError> {
+    /// Records the intent to destroy `provider_id`, which for a late arrival is news.
+    pub async fn open_destroy(
+        &self,
+        id: &AttemptId,
+        provider_id: &ProviderId,
+        cause: &Cause,
+        failed: bool,
+    ) -> Result<(), EngineError> {
         let event = (EventKind::NodeDropping, cause.to_string());
         self.change(id, Some((Mark::Intent, "destroy", cause.to_string())), Some(event), |attempt| {
             attempt.phase = Phase::Destroying { cause: cause.clone(), failed, error: None };
+            attempt.provider_id = Some(provider_id.clone());
         })
         .await
     }
@@ -343,10 +351,12 @@ impl Journal {
 
     /// A resource of a closed attempt appeared after all: it is live again.
     pub async fn adopted(&self, id: &AttemptId, provider_id: ProviderId) -> Result<(), EngineError> {
+        let at = self.clock.wall();
         let event = (EventKind::NodeAdopted, provider_id.to_string());
         let detail = format!("appeared late: {provider_id}");
         self.change(id, Some((Mark::Outcome, "create", detail)), Some(event), move |attempt| {
             attempt.phase = Phase::Live;
+            attempt.accepted_at = Some(at);
             attempt.provider_id = Some(provider_id);
         })
         .await

@@ -126,6 +126,10 @@ fn judge_health(
         private_address: resource.private_address.clone(),
         checks: checks.to_vec(),
     };
+    if verdict.addresses.is_empty() {
+        verdict.addresses.clone_from(&attempt.addresses);
+        verdict.private_address.clone_from(&attempt.private_address);
+    }
     let reasons: Vec<&str> =
         checks.iter().filter(|check| !check.passed).map(|check| check.reason.as_str()).collect();
     if reasons.is_empty() {
@@ -156,8 +160,9 @@ fn prolong(failing: Option<&Failing>, now: Timestamp, gap: Duration) -> Failing 
     }
 }
 
+/// Time since the back-end accepted it.
 fn age(attempt: &Attempt, now: Timestamp) -> Duration {
-    let age = now.duration_since(attempt.created_at);
+    let age = now.duration_since(attempt.accepted_at.unwrap_or(attempt.created_at));
     if age < SignedDuration::ZERO { Duration::ZERO } else { age.unsigned_abs() }
 }
 

@@ -168,6 +168,9 @@ struct Inner {
     lost: AtomicBool,
 }
 
+/// Versions of the fence and of the beat: as long as neither changes, the holder shows no sign of life.
+type Signs = (Option<u64>, Option<u64>);
+
 /// How to get a lease.
 pub struct Request<'a> {
     /// The store.
@@ -189,11 +192,13 @@ impl Request<'_> {
     /// once with the holder in words when there is something to wait for.
     pub async fn acquire(self, mut on_wait: impl FnMut(&str)) -> Result<Lease, EngineError> {
         let start = self.clock.monotonic();
-        let mut seen: Option<(Option<u64>, Duration)> = None;
+        let mut seen: Option<(Signs, Duration)> = None;
         let mut announced = false;
         loop {
             let fence = self.store.read(&fence_key(self.infra)).await?;
             let beat = self.store.read(&beat_key(self.infra)).await?.map(|record| record.version);
+            // A new holder that has not renewed yet is a sign of life as much as a renewal.
+            let signs = (fence.as_ref().map(|record| record.version), beat);
             let current: Option<(u64, Fence)> = match fence {
                 Some(record) => Some((record.version, parse(&fence_key(self.infra), record.value)?)),
                 None => None,
@@ -201,10 +206,10 @@ impl Request<'_> {
             let holder = current.as_ref().and_then(|(_, fence)| fence.holder.clone());
             let now = self.clock.monotonic();
             let unchanged_since = match seen {
-                Some((last, since)) if last == beat => since,
+                Some((last, since)) if last == signs => since,
                 _ => now,
             };
-            seen = Some((beat, unchanged_since));
+            seen = Some((signs, unchanged_since));
             let free = holder.as_ref().is_none_or(Holder::is_provably_dead);
             if free || now.saturating_sub(unchanged_since) >= self.ttl {
                 match self.take(current.as_ref()).await {
@@ -220,10 +225,23 @@ impl Request<'_> {
             if !announced {
                 announced = true;
                 on_wait(&words);
-                let waiting = Write::Put(waiting_key(self.infra), to_value(&self.holder));
-                self.store.commit(Batch { expect: Vec::new(), writes: vec![waiting] }).await?;
             }
+            self.wish().await?;
             self.clock.sleep(Duration::from_millis(500).min(self.ttl / 4)).await;
+        }
+    }
+
+    /// Tells a cyclic holder that somebody waits. Another contender that was served first has taken the
+    /// wish away with it, so it is made anew.
+    async fn wish(&self) -> Result<(), EngineError> {
+        let key = waiting_key(self.infra);
+        if self.store.read(&key).await?.is_some() {
+            return Ok(());
+        }
+        let writes = vec![Write::Put(key.clone(), to_value(&self.holder))];
+        match self.store.commit(Batch { expect: vec![Expect::Absent(key)], writes }).await {
+            Ok(()) | Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

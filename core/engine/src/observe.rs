@@ -19,7 +19,7 @@ use crate::record::Attempt;
 /// Calls to different places under way at the same time.
 const PLACES_AT_ONCE: usize = 16;
 
-/// The living attempts of one place with their provider ids.
+/// Attempts of one place with their provider ids.
 type Group = Vec<(Attempt, ProviderId)>;
 
 /// Looks at every live attempt: one batch per place, all places at the same time, then the health
@@ -29,18 +29,9 @@ pub async fn observe(
     infra: (&InfraId, &str),
     attempts: &[Attempt],
 ) -> BTreeMap<AttemptId, Seen> {
-    let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
-    for attempt in attempts {
-        if let (true, Some(id)) = (attempt.is_live(), &attempt.provider_id) {
-            groups.entry(attempt.place.clone()).or_default().push((attempt.clone(), id.clone()));
-        }
-    }
-    let looks: Vec<_> = groups.into_iter().map(|(place, group)| look(engine, place, group)).collect();
-    let looked: Vec<Vec<(Attempt, Seen)>> =
-        stream::iter(looks).buffer_unordered(PLACES_AT_ONCE).collect().await;
-    let checks: Vec<_> = looked
+    let checks: Vec<_> = states(engine, attempts.iter().filter(|attempt| attempt.is_live()))
+        .await
         .into_iter()
-        .flatten()
         .map(|(attempt, mut seen)| async move {
             if let Ok(Observation { state: ResourceState::Running, addresses, .. }) = &seen.resource {
                 seen.checks = check(engine, infra, &attempt, addresses.first()).await;
@@ -49,6 +40,20 @@ pub async fn observe(
         })
         .collect();
     stream::iter(checks).buffer_unordered(engine.policy.max_checks).collect().await
+}
+
+/// Asks for the states of the resources of `attempts`, without health checks.
+pub async fn states(engine: &Engine, attempts: impl IntoIterator<Item = &Attempt>) -> Vec<(Attempt, Seen)> {
+    let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
+    for attempt in attempts {
+        if let Some(id) = &attempt.provider_id {
+            groups.entry(attempt.place.clone()).or_default().push((attempt.clone(), id.clone()));
+        }
+    }
+    let looks: Vec<_> = groups.into_iter().map(|(place, group)| look(engine, place, group)).collect();
+    let looked: Vec<Vec<(Attempt, Seen)>> =
+        stream::iter(looks).buffer_unordered(PLACES_AT_ONCE).collect().await;
+    looked.into_iter().flatten().collect()
 }
 
 async fn look(engine: &Engine, place: Place, group: Group) -> Vec<(Attempt, Seen)> {

@@ -39,7 +39,7 @@ pub struct InfraRecord {
     pub targets: BTreeMap<String, u32>,
     /// When it was first built.
     pub created_at: Timestamp,
-    /// Whether everything was ready at some time.
+    /// Whether everything was ready at some time since the generation in force was put in force.
     #[serde(default)]
     pub completed: bool,
     /// When the back-ends confirmed that nothing is left; the record then is a tombstone.
@@ -215,6 +215,10 @@ pub struct Attempt {
     pub cause: Cause,
     /// When the intent was recorded.
     pub created_at: Timestamp,
+    /// When the back-end's acceptance, or its late appearance, was recorded; a listing may miss it for
+    /// the visibility delay after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
     /// When it was ready for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Timestamp>,

@@ -34,7 +34,8 @@ pub fn fold(
         match change {
             ScaleChange::Add(count) => base += i64::from(*count),
             ScaleChange::Remove(count) => anonymous += i64::from(*count),
-            ScaleChange::Set(count) => (base, anonymous) = (i64::from(*count), 0),
+            // An absolute number already leaves out what was named before.
+            ScaleChange::Set(count) => (base, anonymous) = (i64::from(*count) + named.len() as i64, 0),
             ScaleChange::RemoveInstance(text) => match find(instances, text) {
                 Some(attempt) if !named.contains(&attempt.id) => named.push(attempt.id.clone()),
                 Some(_) => {}

@@ -52,6 +52,7 @@ impl Controller<'_> {
         record.name.clone_from(&generation.infrastructure.name);
         record.goal = Goal::Present;
         record.closed_at = None;
+        record.completed = false;
         record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
         let text = format!("description {} is in force", generation.number);
         let event = self.journal.event(EventKind::Reconfigured, None, text);
@@ -74,6 +75,7 @@ impl Controller<'_> {
         let mut total = Pass::default();
         let mut failures = Vec::new();
         for round in 0..ROUNDS * 4 {
+            let tried = self.journal.attempts().len();
             let pass = self.pass(round == 0, on_plan).await?;
             total.enacted.succeeded += pass.enacted.succeeded;
             total.plan.notes.clone_from(&pass.plan.notes);
@@ -87,6 +89,10 @@ impl Controller<'_> {
             }
             if !pass.enacted.failed.is_empty() {
                 failures = pass.enacted.failed;
+                if pass.enacted.succeeded == 0 && self.journal.attempts().len() == tried {
+                    // Nothing was even tried that the next round would try differently.
+                    return Ok(Built::Failed { failures });
+                }
             } else if !deferred.is_empty() && !pass.plan.changes_anything() {
                 // The failure that led to the pause says more than the pause itself.
                 let failures = if failures.is_empty() { deferred } else { failures };

@@ -12,10 +12,10 @@ use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::handler::{Found, Place};
 use crate::ids::{InfraId, Slot};
-use crate::journal::{infra_key, read};
+use crate::journal::{decode, infra_key};
 use crate::observe::find;
 use crate::record::{Attempt, Cause, Goal, InfraRecord, Phase};
-use crate::store::{Batch, Key, Table, Write};
+use crate::store::{Batch, Expect, Key, StoreError, Table, Write};
 
 /// How a destroy ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,9 +51,12 @@ impl Controller<'_> {
             if pass.enacted.interrupted {
                 return Ok(Demolished::Interrupted);
             }
-            if !pass.enacted.failed.is_empty() {
-                failures = pass.enacted.failed;
-                break;
+            failures = pass.enacted.failed;
+            if !failures.is_empty() {
+                if pass.enacted.succeeded == 0 {
+                    break;
+                }
+                continue;
             }
             if self.journal.attempts().iter().all(Attempt::is_closed) {
                 match self.sweep().await? {
@@ -162,6 +165,7 @@ fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp) -> Attemp
         steps: Vec::new(),
         cause,
         created_at: now,
+        accepted_at: Some(now),
         ready_at: None,
         addresses: Vec::new(),
         private_address: None,
@@ -174,19 +178,23 @@ fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp) -> Attemp
 /// Deletes every record of an infrastructure that was closed longer ago than it is watched for.
 /// Returns whether it was.
 pub async fn forget_if_old(engine: &Engine, infra: &InfraId) -> Result<bool, EngineError> {
-    let record: Option<InfraRecord> = read(engine.store.as_ref(), &infra_key(infra)).await?;
-    let old = record
-        .and_then(|record| record.closed_at)
-        .is_some_and(|at| at + engine.policy.watch < engine.clock.wall());
-    if !old {
+    let key = infra_key(infra);
+    let Some(found) = engine.store.read(&key).await? else { return Ok(false) };
+    let record: InfraRecord = decode(&key, found.value)?;
+    if record.closed_at.is_none_or(|at| at + engine.policy.watch >= engine.clock.wall()) {
         return Ok(false);
     }
+    // Should somebody build it anew meanwhile, nothing is deleted.
+    let expect = vec![Expect::Version(key, found.version)];
     let mut writes = vec![Write::Delete(infra_key(infra))];
     for table in Table::ALL.into_iter().filter(|t| !matches!(t, Table::Definition | Table::Infrastructure)) {
         for record in engine.store.list(table, infra.as_str(), "").await? {
             writes.push(Write::Delete(Key::new(table, infra.as_str(), record.id)));
         }
     }
-    engine.store.commit(Batch { expect: Vec::new(), writes }).await?;
-    Ok(true)
+    match engine.store.commit(Batch { expect, writes }).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

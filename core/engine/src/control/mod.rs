@@ -23,7 +23,7 @@ use crate::ids::InfraId;
 use crate::journal::Journal;
 use crate::lease::{Holder, Request};
 use crate::plan::{Order, Plan, Situation, plan};
-use crate::record::{Attempt, InfraRecord};
+use crate::record::{Attempt, Goal, InfraRecord};
 
 /// How an operation goes about its work.
 #[derive(Debug, Clone)]
@@ -158,19 +158,31 @@ impl<'a> Controller<'a> {
             total.enacted.interrupted |= last.enacted.interrupted;
             total.plan.notes.clone_from(&last.plan.notes);
         }
-        self.celebrate(&total).await?;
+        if total.enacted.interrupted {
+            return Ok(total);
+        }
+        match self.journal.record().await? {
+            InfraRecord { goal: Goal::Present, .. } => self.celebrate(&total).await?,
+            // A destroy that was cut short is carried to its end.
+            InfraRecord { closed_at: None, .. } if last.enacted.failed.is_empty() => {
+                if let Demolished::Incomplete { failures } = self.destroy(on_plan).await? {
+                    total.enacted.failed.extend(failures);
+                }
+            }
+            _ => {}
+        }
         Ok(total)
     }
 
-    /// Tells that everything is ready, after a pass that changed something.
+    /// Tells that everything is ready, when that is news.
     async fn celebrate(&self, pass: &Pass) -> Result<(), EngineError> {
         let incomplete = pass.enacted.interrupted
             || !pass.enacted.failed.is_empty()
             || pass.plan.notes.iter().any(|note| matches!(note, crate::plan::Note::Deferred { .. }));
-        if incomplete || pass.enacted.succeeded == 0 {
+        let mut record = self.journal.record().await?;
+        if incomplete || (record.completed && pass.enacted.succeeded == 0) {
             return Ok(());
         }
-        let mut record = self.journal.record().await?;
         record.completed = true;
         self.journal
             .put_record(&record, vec![self.journal.event(EventKind::InfraReady, None, String::new())])

@@ -23,7 +23,7 @@ impl Enactor<'_> {
         implementation_index: usize,
         cause: &Cause,
     ) -> Result<(), Trouble> {
-        let (attempt, request, access) = self.prepare_attempt(slot, implementation_index, cause)?;
+        let (mut attempt, request, access) = self.prepare_attempt(slot, implementation_index, cause)?;
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
         let permit = self.turn_at(&attempt.place).await?;
         if let Err(error) = self.get_ready(handler.as_ref(), &attempt, &request, &access).await? {
@@ -32,8 +32,12 @@ impl Enactor<'_> {
         }
         let id = attempt.id.clone();
         let limit = handler.capabilities().create_deadline;
-        self.journal.lease().outlasts(limit).await?;
+        // Getting ready may have taken minutes; what counts from here on is when the call starts.
+        attempt.created_at = self.engine.clock.wall();
+        attempt.phase = Phase::Creating { deadline: self.journal.deadline(limit), error: None };
         self.journal.open_create(attempt, &request).await?;
+        // Asked last, so that a process that was suspended up to here makes no call under a lost lease.
+        self.journal.lease().outlasts(limit).await?;
         let result = self.call_create(handler.as_ref(), &access, &request).await;
         drop(permit);
         match result {
@@ -71,7 +75,8 @@ impl Enactor<'_> {
             })
     }
 
-    /// Renders everything and makes up the new attempt; nothing is recorded or called yet.
+    /// Renders everything and makes up the new attempt; nothing is recorded or called yet, and its times
+    /// are set when it is.
     fn prepare_attempt(
         &self,
         slot: &Slot,
@@ -188,11 +193,7 @@ impl Enactor<'_> {
         place: &Place,
         cause: &Cause,
     ) -> Attempt {
-        let limit = self
-            .engine
-            .handlers
-            .get(&place.handler)
-            .map_or(std::time::Duration::ZERO, |handler| handler.capabilities().create_deadline);
+        let now = self.engine.clock.wall();
         Attempt {
             id: request.identity.attempt.clone(),
             slot: request.identity.slot.clone(),
@@ -204,11 +205,12 @@ impl Enactor<'_> {
             digest: self.generation.instance_digest(node, implementation),
             request_digest: digest(request),
             place: place.clone(),
-            phase: Phase::Creating { deadline: self.journal.deadline(limit), error: None },
+            phase: Phase::Creating { deadline: now, error: None },
             provider_id: None,
             steps: Vec::new(),
             cause: cause.clone(),
-            created_at: self.engine.clock.wall(),
+            created_at: now,
+            accepted_at: None,
             ready_at: None,
             addresses: Vec::new(),
             private_address: None,

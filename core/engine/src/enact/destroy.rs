@@ -1,10 +1,18 @@
 //! Destroying an instance: record the intent, call, wait for the back-end's confirmation.
 
+use std::time::Duration;
+
 use super::{Enactor, JournalSteps, Trouble};
 use crate::clock::timeout;
-use crate::handler::{Access, ErrorKind, Found, HandlerError, ProviderId, ResourceHandler, ResourceState};
+use crate::handler::{Access, ErrorKind, Found, HandlerError, ProviderId, ResourceHandler};
 use crate::ids::AttemptId;
 use crate::record::{Attempt, Cause};
+
+/// Why an instance is destroyed.
+struct Reason<'a> {
+    cause: &'a Cause,
+    failed: bool,
+}
 
 impl Enactor<'_> {
     pub(super) async fn destroy(
@@ -14,18 +22,12 @@ impl Enactor<'_> {
         failed: bool,
         late: Option<&Found>,
     ) -> Result<(), Trouble> {
-        if let Some(found) = late {
-            self.journal.adopted(id, found.provider_id.clone()).await?;
-        }
         let Some(attempt) = self.journal.attempt(id) else { return Ok(()) };
-        let Some(provider_id) = attempt.provider_id.clone() else { return Ok(()) };
+        let provider_id = late.map(|found| &found.provider_id).or(attempt.provider_id.as_ref());
+        let Some(provider_id) = provider_id else { return Ok(()) };
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
-        let permit = self.turn_at(&attempt.place).await?;
-        self.journal.lease().outlasts(handler.capabilities().destroy_deadline).await?;
-        self.journal.open_destroy(id, cause, failed).await?;
-        let result = self.try_destroy(handler.as_ref(), &attempt, &provider_id).await;
-        drop(permit);
-        match result {
+        let reason = Reason { cause, failed };
+        match self.try_destroy(handler.as_ref(), &attempt, provider_id, &reason).await {
             Ok(()) => Ok(self.journal.destroyed(id).await?),
             Err(Trouble::Failed { reason, passing }) => {
                 self.journal.destroy_failed(id, &reason).await?;
@@ -40,27 +42,51 @@ impl Enactor<'_> {
         &self,
         handler: &dyn ResourceHandler,
         attempt: &Attempt,
-        id: &ProviderId,
+        provider_id: &ProviderId,
+        reason: &Reason<'_>,
     ) -> Result<(), Trouble> {
         let access = self.access(&attempt.place)?;
+        let limit = handler.capabilities().destroy_deadline;
         let (tries, pause) = self.engine.policy.destroy_tries;
         let mut last = HandlerError::new(ErrorKind::Transient, "the back-end did not confirm it");
         for round in 0..tries.max(1) {
             if round > 0 {
                 self.pause(pause).await?;
-                self.journal.lease().outlasts(handler.capabilities().destroy_deadline).await?;
             }
-            match self.call_destroy(handler, &access, attempt, id).await {
-                Ok(()) => match self.is_gone(handler, &access, id).await? {
-                    Ok(()) => return Ok(()),
-                    Err(error) => last = error,
-                },
-                Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
-                Err(error) if error.kind.is_passing() => last = error,
+            let permit = self.turn_at(&attempt.place).await?;
+            if round == 0 {
+                self.journal.open_destroy(&attempt.id, provider_id, reason.cause, reason.failed).await?;
+            }
+            self.journal.lease().outlasts(limit).await?;
+            let result = self.call_destroy(handler, &access, attempt, provider_id).await;
+            // Waiting for the confirmation is no call under way: others may have their turn.
+            drop(permit);
+            match result {
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) if error.kind.is_passing() => {
+                    last = error;
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
+                Ok(()) => {}
+            }
+            match self.until_gone(&attempt.id, limit).await? {
+                Err(heard) => last = HandlerError::new(ErrorKind::Transient, heard),
+                // What is too young to be listed looks as if it were gone.
+                Ok(()) => match self.still_hidden(handler, attempt) {
+                    None => return Ok(()),
+                    Some(left) => self.pause(left).await?,
+                },
             }
         }
         Err(last.into())
+    }
+
+    /// How much longer the back-end may not know the resource yet; `None` if it must by now.
+    fn still_hidden(&self, handler: &dyn ResourceHandler, attempt: &Attempt) -> Option<Duration> {
+        let age = self.engine.clock.wall().duration_since(attempt.accepted_at?);
+        let age = Duration::try_from(age).unwrap_or_default();
+        handler.capabilities().visibility_delay.checked_sub(age).filter(|left| !left.is_zero())
     }
 
     async fn call_destroy(
@@ -78,36 +104,5 @@ impl Enactor<'_> {
                 Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
             },
         )
-    }
-
-    /// Polls until the resource is gone; the inner error says what it is instead.
-    async fn is_gone(
-        &self,
-        handler: &dyn ResourceHandler,
-        access: &Access,
-        id: &ProviderId,
-    ) -> Result<Result<(), HandlerError>, Trouble> {
-        let (first, longest) = self.engine.policy.poll;
-        let end = self.engine.clock.monotonic() + handler.capabilities().destroy_deadline;
-        let limit = handler.capabilities().read_deadline;
-        let mut pause = first;
-        loop {
-            let ids = [id.clone()];
-            let answer = timeout(self.engine.clock.as_ref(), limit, handler.observe(access, &ids)).await;
-            let state = match answer {
-                Ok(Ok(seen)) => match seen.first() {
-                    Some(seen) if seen.state == ResourceState::Gone => return Ok(Ok(())),
-                    Some(seen) => format!("it is still there ({})", seen.detail),
-                    None => "the back-end gave no answer about it".to_owned(),
-                },
-                Ok(Err(error)) => error.message,
-                Err(late) => late.to_string(),
-            };
-            if self.engine.clock.monotonic() >= end {
-                return Ok(Err(HandlerError::new(ErrorKind::Transient, state)));
-            }
-            self.pause(pause).await?;
-            pause = (pause * 2).min(longest);
-        }
     }
 }

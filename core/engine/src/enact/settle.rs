@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Enactor, Trouble};
 use crate::clock::timeout;
-use crate::handler::{ErrorKind, ProviderId, ResourceHandler};
+use crate::handler::{ErrorKind, HandlerError, ProviderId, ResourceHandler};
 use crate::ids::AttemptId;
 use crate::observe::find;
-use crate::record::{Attempt, Outcome};
+use crate::record::{Attempt, Outcome, Phase};
 
 /// Replays and listings of one run; what is still open then stays open for the next pass.
 const TRIES: usize = 6;
@@ -16,20 +18,49 @@ const LISTINGS: usize = 2;
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What is known so far about an open create.
+struct Evidence {
+    /// Monotonic time from which a listing must show the resource, if the call took effect.
+    visible_at: Duration,
+    /// Listings that counted, and missed it.
+    listings: usize,
+    /// Why the same request was refused when it was sent again.
+    refusal: Option<HandlerError>,
+    /// Why there is no answer yet.
+    last_error: Option<String>,
+}
+
+/// What sending the same request again came to.
+enum Replay {
+    /// It is clear what became of the attempt.
+    Settled(Result<(), Trouble>),
+    /// Certainly nothing happened this time; the first call remains open.
+    Nothing(HandlerError),
+    /// It may have taken effect this time.
+    Unclear(HandlerError),
+    /// Refused for good. That answers this call only: the first may have been accepted.
+    Refused(HandlerError),
+}
+
 impl Enactor<'_> {
     /// Settles `id`: found resources are taken over; otherwise the same request is replayed if the
     /// instance is `wanted` and the back-end knows tokens, or the create is believed to have had no
     /// effect after complete listings that start when the effect must have become visible.
     pub(super) async fn settle(&self, id: &AttemptId, wanted: bool) -> Result<(), Trouble> {
         let Some(attempt) = self.journal.attempt(id) else { return Ok(()) };
+        let Phase::Creating { deadline, .. } = attempt.phase else { return Ok(()) };
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
-        let visible_at = self.engine.clock.monotonic() + handler.capabilities().visibility_delay;
-        let mut listings = 0;
-        let mut last_error = None;
+        let mut evidence = Evidence {
+            visible_at: self.visible_at(handler.as_ref(), deadline),
+            listings: 0,
+            refusal: None,
+            last_error: None,
+        };
         for round in 0..TRIES {
             if round > 0 {
                 self.pause(PAUSE).await?;
             }
+            let begun = self.engine.clock.monotonic();
             match find(self.engine, &attempt.place).await {
                 Ok(found) => {
                     if let Some(found) = found.into_iter().find(|found| found.identity.attempt == *id) {
@@ -37,69 +68,100 @@ impl Enactor<'_> {
                     }
                 }
                 Err(error) => {
-                    last_error = Some(error.message);
+                    evidence.last_error = Some(error.message);
                     continue;
                 }
             }
-            if wanted && let Some(result) = self.replay(&attempt, handler.as_ref(), &mut last_error).await? {
+            if wanted && let Some(result) = self.try_again(&attempt, handler.as_ref(), &mut evidence).await? {
                 return result;
             }
             if !handler.capabilities().findable {
-                last_error = Some(format!("{} cannot list its resources by tag", attempt.place));
+                evidence.last_error = Some(format!("{} cannot list its resources by tag", attempt.place));
                 break;
             }
-            let now = self.engine.clock.monotonic();
-            if now < visible_at {
-                self.pause(visible_at.saturating_sub(now)).await?;
+            if begun < evidence.visible_at {
+                self.pause(evidence.visible_at.saturating_sub(self.engine.clock.monotonic())).await?;
                 continue;
             }
-            listings += 1;
-            if listings >= LISTINGS {
+            evidence.listings += 1;
+            if evidence.listings >= LISTINGS {
                 self.journal.create_failed(id, Outcome::NeverAppeared).await?;
-                return never_appeared(&attempt, wanted);
+                return if wanted { Err(never_appeared(&attempt, evidence.refusal)) } else { Ok(()) };
             }
         }
-        let reason = last_error.unwrap_or_else(|| "no answer can be trusted yet".to_owned());
+        let reason = evidence.last_error.unwrap_or_else(|| "no answer can be trusted yet".to_owned());
         Err(Trouble::Failed {
             reason: format!("it is still unknown whether {} was created: {reason}", attempt.slot),
             passing: true,
         })
     }
 
-    /// Sends the same request again, where that can never make a second resource. `None`: not possible,
-    /// or again without a clear answer.
+    /// When the effect of a call that ends before `deadline` must be visible. The call may be under way
+    /// still: a process that was stopped does not take back what it sent.
+    fn visible_at(&self, handler: &dyn ResourceHandler, deadline: Timestamp) -> Duration {
+        let capabilities = handler.capabilities();
+        let left = Duration::try_from(deadline.duration_since(self.engine.clock.wall())).unwrap_or_default();
+        // A wall clock that was set back must not make this wait forever.
+        self.engine.clock.monotonic() + left.min(capabilities.create_deadline) + capabilities.visibility_delay
+    }
+
+    /// Replays the request where that can never make a second resource, and takes down what follows.
+    /// `None`: nothing is settled by it.
+    async fn try_again(
+        &self,
+        attempt: &Attempt,
+        handler: &dyn ResourceHandler,
+        evidence: &mut Evidence,
+    ) -> Result<Option<Result<(), Trouble>>, Trouble> {
+        if !handler.capabilities().idempotent_create || evidence.refusal.is_some() {
+            return Ok(None);
+        }
+        match self.replay(attempt, handler).await? {
+            None => {}
+            Some(Replay::Settled(result)) => return Ok(Some(result)),
+            Some(Replay::Nothing(error)) => evidence.last_error = Some(error.message),
+            Some(Replay::Unclear(error)) => {
+                evidence.last_error = Some(error.message);
+                evidence.listings = 0;
+                evidence.visible_at = self.visible_at(handler, self.engine.clock.wall());
+            }
+            Some(Replay::Refused(error)) => evidence.refusal = Some(error),
+        }
+        Ok(None)
+    }
+
+    /// Sends the same request again; `None` if it is no longer there.
     async fn replay(
         &self,
         attempt: &Attempt,
         handler: &dyn ResourceHandler,
-        last_error: &mut Option<String>,
-    ) -> Result<Option<Result<(), Trouble>>, Trouble> {
+    ) -> Result<Option<Replay>, Trouble> {
+        let id = &attempt.id;
         let capabilities = handler.capabilities();
-        if !capabilities.idempotent_create {
-            return Ok(None);
-        }
-        let Some(request) = self.journal.request(&attempt.id).await? else { return Ok(None) };
+        let Some(request) = self.journal.request(id).await? else { return Ok(None) };
         let access = self.access(&attempt.place)?;
         let permit = self.turn_at(&attempt.place).await?;
+        self.journal.reopen_create(id, self.journal.deadline(capabilities.create_deadline)).await?;
         self.journal.lease().outlasts(capabilities.create_deadline).await?;
-        let deadline = self.journal.deadline(capabilities.create_deadline);
-        self.journal.reopen_create(&attempt.id, deadline).await?;
         let result = self.call_create(handler, &access, &request).await;
         drop(permit);
-        match result {
-            Ok(provider_id) => Ok(Some(self.settled(&attempt.id, provider_id, true).await)),
-            Err(error) if error.kind.is_passing() => {
-                self.journal.create_unknown(&attempt.id, &error.message).await?;
-                *last_error = Some(error.message);
-                Ok(None)
-            }
-            // The token makes the answer valid for the first call as well: it had no effect.
-            Err(error) => {
-                let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
-                self.journal.create_failed(&attempt.id, outcome).await?;
-                Ok(Some(Err(error.into())))
-            }
+        let error = match result {
+            Ok(provider_id) => return Ok(Some(Replay::Settled(self.settled(id, provider_id, true).await))),
+            Err(error) => error,
+        };
+        let refused = matches!(error.kind, ErrorKind::Invalid | ErrorKind::Quota | ErrorKind::NotFound);
+        if refused && !capabilities.findable {
+            // Only the token can tell here, and it makes the answer valid for the first call as well.
+            let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
+            self.journal.create_failed(id, outcome).await?;
+            return Ok(Some(Replay::Settled(Err(error.into()))));
         }
+        self.journal.create_unknown(id, &error.message).await?;
+        Ok(Some(match error.kind {
+            ErrorKind::UnknownOutcome => Replay::Unclear(error),
+            _ if refused => Replay::Refused(error),
+            _ => Replay::Nothing(error),
+        }))
     }
 
     async fn settled(&self, id: &AttemptId, provider_id: ProviderId, wanted: bool) -> Result<(), Trouble> {
@@ -121,12 +183,12 @@ impl Enactor<'_> {
     }
 }
 
-fn never_appeared(attempt: &Attempt, wanted: bool) -> Result<(), Trouble> {
-    if !wanted {
-        return Ok(());
+fn never_appeared(attempt: &Attempt, refusal: Option<HandlerError>) -> Trouble {
+    match refusal {
+        Some(refusal) => refusal.into(),
+        None => Trouble::Failed {
+            reason: format!("{} was not created: {} never showed it", attempt.slot, attempt.place),
+            passing: true,
+        },
     }
-    Err(Trouble::Failed {
-        reason: format!("{} was not created: {} never showed it", attempt.slot, attempt.place),
-        passing: ErrorKind::UnknownOutcome.is_passing(),
-    })
 }

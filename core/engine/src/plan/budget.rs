@@ -45,7 +45,7 @@ pub(super) fn turn<'a>(
     let round = failures / candidates.len();
     if round > 0 && failures.is_multiple_of(candidates.len()) && !situation.eager {
         let pause = backoff(policy, round);
-        let last = history.iter().rev().find_map(|attempt| failed_at(attempt)).unwrap_or(situation.now);
+        let last = history.last().map_or(situation.now, |attempt| failed_at(attempt));
         if situation.now < last + pause {
             return Turn::Later(format!(
                 "it failed {failures} times in a row; next try after {:.0}",
@@ -93,9 +93,10 @@ fn has_failed(attempt: &Attempt) -> bool {
     }
 }
 
-fn failed_at(attempt: &Attempt) -> Option<Timestamp> {
+/// When it failed; for one that is still there, when it was made: its failure is not dated.
+fn failed_at(attempt: &Attempt) -> Timestamp {
     match &attempt.phase {
-        Phase::Closed { at, .. } => Some(*at),
-        _ => None,
+        Phase::Closed { at, .. } => *at,
+        _ => attempt.created_at,
     }
 }

@@ -29,6 +29,8 @@ struct Planner<'a> {
     plan: Plan,
     /// For each node how its wanted slots become ready.
     paths: BTreeMap<&'a str, Vec<Path>>,
+    /// What the description leaves out, but ran before it.
+    held: Vec<(&'a str, &'a Instance, Cause)>,
     /// Destroys of what is no longer wanted, by node.
     removals: BTreeMap<&'a str, Vec<usize>>,
     /// Actions that make or await instances, in order.
@@ -43,6 +45,7 @@ pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
         policy,
         plan: Plan::default(),
         paths: BTreeMap::new(),
+        held: Vec::new(),
         removals: BTreeMap::new(),
         starts: Vec::new(),
         suspicious: false,
@@ -54,6 +57,7 @@ pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
         }
     }
     planner.remove_undescribed();
+    planner.remove_held();
     planner.remove_late();
     dependants_first(situation, &mut planner.plan, &planner.removals);
     planner.plan
@@ -89,10 +93,16 @@ impl<'a> Planner<'a> {
         let mine: Vec<&'a Instance> =
             self.situation.instances.iter().filter(|i| i.attempt.slot.node == node.name).collect();
         let being_destroyed = self.continue_destroys(&mine);
+        // A slot is free when its instance is being destroyed; one that is still to be removed holds it.
+        let mut taken: BTreeSet<u32> = mine
+            .iter()
+            .map(|i| &i.attempt.slot)
+            .filter(|s| !being_destroyed.contains_key(*s))
+            .map(|s| s.index)
+            .collect();
         let mut kept = self.remove_surplus(node, mine, target);
         kept.sort_by_key(|instance| instance.attempt.slot.index);
 
-        let mut taken: BTreeSet<u32> = kept.iter().map(|i| i.attempt.slot.index).collect();
         let mut paths: Vec<Path> = Vec::new();
         let have = kept.len();
         for instance in kept {
@@ -103,11 +113,12 @@ impl<'a> Planner<'a> {
             let index = (1..).find(|index| !taken.contains(index)).unwrap_or(u32::MAX);
             taken.insert(index);
             let slot = Slot::new(&node.name, index);
+            let after = being_destroyed.get(&slot).map_or(&[][..], Vec::as_slice);
             let path = match self.late_for(&slot) {
-                Some(found) => self.adopt(found),
+                Some(found) => self.adopt(found, after),
                 None => {
                     let cause = Cause(format!("'{}' has {have} of {target} instances", node.name));
-                    self.create(node, slot.clone(), cause, None, being_destroyed.get(&slot).copied())
+                    self.create(node, slot, cause, None, after)
                 }
             };
             paths.push(path);
@@ -116,26 +127,26 @@ impl<'a> Planner<'a> {
     }
 
     /// Repeats what was begun, and returns the slots that it will free.
-    fn continue_destroys(&mut self, mine: &[&'a Instance]) -> BTreeMap<Slot, usize> {
-        let mut freed = BTreeMap::new();
+    fn continue_destroys(&mut self, mine: &[&'a Instance]) -> BTreeMap<Slot, Vec<usize>> {
+        let mut freed: BTreeMap<Slot, Vec<usize>> = BTreeMap::new();
         for instance in mine {
             if let Phase::Destroying { cause, failed, .. } = &instance.attempt.phase {
                 let number = self.destroy(&instance.attempt, cause.clone(), *failed);
-                freed.insert(instance.attempt.slot.clone(), number);
+                freed.entry(instance.attempt.slot.clone()).or_default().push(number);
             }
         }
         freed
     }
 
-    /// Removes instances that were named for it, and as many more as there are too many: lost ones
-    /// first, then the youngest. Returns those that stay.
+    /// Removes instances that were named for it, and as many more as there are too many: second ones of
+    /// a slot and lost ones first, then the youngest. Returns those that stay.
     fn remove_surplus(
         &mut self,
         node: &'a Node,
         mine: Vec<&'a Instance>,
         target: usize,
     ) -> Vec<&'a Instance> {
-        let mut kept: Vec<&Instance> = Vec::new();
+        let mut kept: Vec<&'a Instance> = Vec::new();
         for instance in mine {
             match (&instance.attempt.phase, &instance.attempt.retire) {
                 (Phase::Destroying { .. } | Phase::Closed { .. }, _) => {}
@@ -143,18 +154,49 @@ impl<'a> Planner<'a> {
                 _ => kept.push(instance),
             }
         }
-        let surplus = kept.len().saturating_sub(target);
-        if surplus == 0 {
-            return kept;
-        }
-        let cause = Cause(format!("'{}' has {} instances, {target} are wanted", node.name, kept.len()));
         kept.sort_by_key(|instance| {
             (state(instance).is_lost(), instance.attempt.created_at, instance.attempt.slot.index)
         });
-        for instance in kept.split_off(kept.len() - surplus) {
-            self.remove(node.name.as_str(), instance, cause.clone());
+        let mut slots: BTreeSet<&Slot> = BTreeSet::new();
+        let (mut kept, second): (Vec<_>, Vec<_>) =
+            kept.into_iter().partition(|instance| slots.insert(&instance.attempt.slot));
+        for instance in second {
+            let cause = Cause(format!("{} has another instance", instance.attempt.slot));
+            self.remove(node.name.as_str(), instance, cause);
+        }
+        let cause = Cause(format!("'{}' has {} instances, {target} are wanted", node.name, kept.len()));
+        for instance in kept.split_off(kept.len().min(target)) {
+            self.remove_after_change(node.name.as_str(), instance, cause.clone());
         }
         kept
+    }
+
+    /// Removes an instance that the description leaves out. As long as a change of the description has
+    /// not been completed, what ran before it stays until all that is new is ready.
+    fn remove_after_change(&mut self, node: &'a str, instance: &'a Instance, cause: Cause) {
+        let situation = self.situation;
+        if !situation.record.completed && instance.attempt.generation < situation.generation.number {
+            self.held.push((node, instance, cause));
+        } else {
+            self.remove(node, instance, cause);
+        }
+    }
+
+    /// Removes what was held back, behind all that is new; not at all if some of that is not to come yet.
+    fn remove_held(&mut self) {
+        let blocked = self.paths.values().flatten().any(|path| matches!(path, Path::Blocked));
+        for (node, instance, cause) in std::mem::take(&mut self.held) {
+            if blocked {
+                let text = format!("{cause}; it stays until all that is new is ready");
+                self.defer(instance.attempt.slot.clone(), text);
+                continue;
+            }
+            let first = self.plan.actions.len();
+            self.remove(node, instance, cause);
+            for action in &mut self.plan.actions[first..] {
+                action.needs.extend(&self.starts);
+            }
+        }
     }
 
     fn remove(&mut self, node: &'a str, instance: &Instance, cause: Cause) {
@@ -215,7 +257,7 @@ impl<'a> Planner<'a> {
             Turn::Later(text) => self.defer(attempt.slot.clone(), format!("{cause}; {text}")),
             Turn::Now(..) => {
                 let number = self.destroy(attempt, cause.clone(), true);
-                self.create(node, attempt.slot.clone(), cause, Some(attempt), Some(number))
+                self.create(node, attempt.slot.clone(), cause, Some(attempt), &[number])
             }
         }
     }
@@ -226,7 +268,7 @@ impl<'a> Planner<'a> {
         slot: Slot,
         cause: Cause,
         failing: Option<&Attempt>,
-        after: Option<usize>,
+        after: &[usize],
     ) -> Path {
         let (implementation, section) = match turn(self.situation, self.policy, node, &slot, failing) {
             Turn::Now(index, implementation) => (index, &implementation.resource),
@@ -237,16 +279,17 @@ impl<'a> Planner<'a> {
         };
         let what = What::Create { implementation, resource: text("type"), endpoint: text("endpoint") };
         let path = self.start(node, slot, what, cause);
-        if let (Path::By(number), Some(after)) = (&path, after) {
-            self.plan.actions[*number].needs.push(after);
+        if let Path::By(number) = path {
+            self.plan.actions[number].needs.extend(after);
         }
         path
     }
 
-    /// Adds an action that brings a slot to readiness, behind everything it depends on.
+    /// Adds an action that brings a slot to readiness; one that may make an instance comes behind
+    /// everything it depends on.
     fn start(&mut self, node: &'a Node, slot: Slot, what: What, cause: Cause) -> Path {
         let mut needs = Vec::new();
-        if matches!(what, What::Create { .. }) {
+        if matches!(what, What::Create { .. } | What::Settle { .. }) {
             for dependee in self.situation.topology.waits_for(&node.name) {
                 for path in self.paths.get(dependee.as_str()).into_iter().flatten() {
                     match path {
@@ -268,10 +311,11 @@ impl<'a> Planner<'a> {
         Path::By(number)
     }
 
-    fn adopt(&mut self, found: &Found) -> Path {
+    fn adopt(&mut self, found: &Found, after: &[usize]) -> Path {
         let cause = Cause("appeared after it had been given up".to_owned());
         let what = What::Adopt { attempt: found.identity.attempt.clone(), found: found.clone() };
         let number = self.plan.push(found.identity.slot.clone(), what, cause);
+        self.plan.actions[number].needs.extend(after);
         self.starts.push(number);
         Path::By(number)
     }
@@ -313,10 +357,10 @@ impl<'a> Planner<'a> {
         unhealthy as f64 <= self.policy.max_unhealthy * of_node(&|_| true) as f64
     }
 
-    /// Removes the instances of nodes that are no longer described, after all that is new is ready, so
-    /// that a failed change harms nothing.
+    /// Removes the instances of nodes that are no longer described.
     fn remove_undescribed(&mut self) {
-        for instance in &self.situation.instances {
+        let situation = self.situation;
+        for instance in &situation.instances {
             let name = instance.attempt.slot.node.as_str();
             if self.situation.generation.infrastructure.node(name).is_some() {
                 continue;
@@ -325,12 +369,8 @@ impl<'a> Planner<'a> {
                 self.destroy(&instance.attempt, cause.clone(), *failed);
                 continue;
             }
-            let first = self.plan.actions.len();
             let cause = Cause(format!("node '{name}' is no longer described"));
-            self.remove(name, instance, cause);
-            for action in &mut self.plan.actions[first..] {
-                action.needs.extend(&self.starts);
-            }
+            self.remove_after_change(name, instance, cause);
         }
     }
 
