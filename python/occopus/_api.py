@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -239,12 +240,12 @@ class Occopus:
         with _typed_errors():
             return Status.from_json(json.loads(self._engine.status(infra)))
 
-    def list(self) -> list[Infrastructure]:
+    def list(self) -> builtins.list[Infrastructure]:
         """Return all infrastructures that are not gone, oldest first."""
         with _typed_errors():
             return [Infrastructure.from_json(entry) for entry in json.loads(self._engine.list())]
 
-    def events(self, infra: str, after: str = "") -> list[Event]:
+    def events(self, infra: str, after: str = "") -> builtins.list[Event]:
         """Return the stored events of an infrastructure, oldest first.
 
         Args:
@@ -258,7 +259,7 @@ class Occopus:
             pairs = self._engine.events(infra, after)
         return [Event.from_json(json.loads(text), number) for number, text in pairs]
 
-    def logs(self, infra: str, which: Optional[str] = None) -> list[Log]:
+    def logs(self, infra: str, which: Optional[str] = None) -> builtins.list[Log]:
         """Return the boot or process logs of instances.
 
         Args:
