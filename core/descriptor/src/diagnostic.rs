@@ -57,7 +57,8 @@ pub struct Diagnostic {
     pub source_line: Option<Excerpt>,
     /// What is allowed, or what was probably meant.
     pub help: Option<String>,
-    /// The exact text of Occopus 1.10, where it had one.
+    /// The exact text of Occopus 1.10 where it had one, for the legacy commands; else, where it
+    /// crashed on the file, a text in the same form.
     pub legacy: Option<String>,
 }
 
@@ -124,7 +125,12 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All problems of a file and of the files it imports, in the order of checking.
+/// Most errors, and most warnings, that are kept: nobody reads more, and a hostile file could hold
+/// millions.
+const MOST: usize = 100;
+
+/// The problems of a file and of the files it imports, in the order of checking: all of them, or the
+/// first hundred errors and the first hundred warnings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics(Vec<Diagnostic>);
@@ -135,14 +141,16 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Adds a problem.
+    /// Adds a problem, unless there are a hundred of its severity.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.0.push(diagnostic);
+        if self.0.iter().filter(|other| other.severity == diagnostic.severity).count() < MOST {
+            self.0.push(diagnostic);
+        }
     }
 
-    /// Adds the problems of `other` after these.
-    pub fn append(&mut self, other: Self) {
-        self.0.extend(other.0);
+    /// Whether further errors would not be kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors().count() >= MOST
     }
 
     /// Whether there are neither errors nor warnings.

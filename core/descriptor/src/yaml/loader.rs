@@ -9,7 +9,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
 use super::import;
 use super::node::{Node, Value};
 use super::scalar::Version;
-use super::source::{Source, Span};
+use super::source::{Source, Span, names_secret};
 use super::tag::{self, Tag};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -193,6 +193,9 @@ impl<'input> Loader<'_, 'input> {
     }
 
     fn next(&mut self) -> Result<Spanned<'input>, Stop> {
+        if self.session.diagnostics.is_full() {
+            return Err(Stop);
+        }
         match self.parser.next_event() {
             Some(Ok((event, span))) => {
                 let span = self.span(span);
@@ -461,7 +464,7 @@ fn duplicate(first: &(Node, Node), second: (&Node, &Node)) -> Diagnostic {
         let name = key.to_text();
         let problem = Diagnostic::error(codes::DUPLICATE_KEY, format!("found duplicate key \"{name}\""));
         let scalar = |node: &Node| node.as_map().is_none() && node.as_seq().is_none();
-        if scalar(old) && scalar(new) {
+        if scalar(old) && scalar(new) && !names_secret(&name) {
             let (old, new) = (old.to_text(), new.to_text());
             problem.legacy(format!(
                 "found duplicate key \"{name}\" with value \"{new}\" (original value: \"{old}\")"

@@ -9,19 +9,25 @@ use crate::diagnostic::{Excerpt, Location};
 const WIDTH: usize = 120;
 /// Characters kept before the marked place when a long line is shortened.
 const BEFORE: usize = 40;
+/// Lines longer than this, in bytes, are not shown at all.
+const LONGEST: usize = 64 << 10;
 
 /// A text that was loaded.
 pub struct Source {
     /// The file as the user named it, or a name for text that came without a file.
     pub name: String,
     text: String,
+    /// Where in the text each line begins.
+    lines: Vec<usize>,
     private: bool,
 }
 
 impl Source {
     /// A source called `name`; nothing of a `private` one is ever shown.
     pub(super) fn new(name: String, text: String, private: bool) -> Arc<Self> {
-        Arc::new(Self { name, text, private })
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(breaks).collect();
+        Arc::new(Self { name, text, lines, private })
     }
 
     pub(super) fn text(&self) -> &str {
@@ -35,7 +41,9 @@ impl Source {
 
     /// Line `number`, from 1, without its end.
     pub(super) fn line(&self, number: usize) -> Option<&str> {
-        self.text.lines().nth(number.checked_sub(1)?)
+        let from = *self.lines.get(number.checked_sub(1)?)?;
+        let to = self.lines.get(number).copied().unwrap_or(self.text.len());
+        self.text.get(from..to).map(|line| line.trim_end_matches(['\n', '\r']))
     }
 }
 
@@ -85,7 +93,7 @@ impl Span {
         if self.source.private {
             return None;
         }
-        let line = mask(self.source.line(self.line)?);
+        let line = mask(self.source.line(self.line).filter(|line| line.len() <= LONGEST)?);
         let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let column = self.column.saturating_sub(1).min(characters.len());
         let skipped = if characters.len() > WIDTH { column.saturating_sub(BEFORE) } else { 0 };
@@ -98,9 +106,14 @@ impl Span {
 
 /// Hides what follows a key that names a secret, so that a marked line never shows a password.
 fn mask(line: &str) -> String {
-    const SECRET: [&str; 5] = ["pass", "secret", "token", "private", "accesskey"];
-    let Some((key, value)) = line.split_once(':') else { return line.to_owned() };
-    let lower = line.to_lowercase();
-    let shown = value.trim_start().is_empty() || !SECRET.iter().any(|word| lower.contains(word));
-    if shown { line.to_owned() } else { format!("{key}: …") }
+    match line.split_once(':') {
+        Some((key, value)) if !value.trim_start().is_empty() && names_secret(line) => format!("{key}: …"),
+        _ => line.to_owned(),
+    }
+}
+
+/// Whether a text holds a word that people give to secrets.
+pub(super) fn names_secret(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["pass", "secret", "token", "private", "accesskey"].iter().any(|word| lower.contains(word))
 }
