@@ -1,3 +1,12 @@
 //! Resource handlers process and docker, decorators, and the conformance suite of all handlers.
 
+pub mod conformance;
 pub mod docker;
+pub mod faults;
+pub mod rate_limit;
+pub mod retry;
+
+mod words;
+
+#[cfg(test)]
+mod stub;

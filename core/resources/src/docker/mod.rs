@@ -11,7 +11,6 @@ mod error;
 mod image;
 mod request;
 mod state;
-mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use occopus_engine::handler::{CreateRequest, ErrorKind, HandlerError};
 use reqwest::Url;
 use serde_json::Value;
 
-use super::words;
+use crate::words;
 
 /// An image and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

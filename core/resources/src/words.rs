@@ -3,12 +3,12 @@
 /// A quote is not closed, or a backslash is the last character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct SplitError(&'static str);
+pub(crate) struct SplitError(&'static str);
 
 /// Splits `line` by the rules of a POSIX shell: white space separates, single quotes keep everything,
 /// double quotes keep everything but a backslash before `"` or `\`, a backslash elsewhere keeps the
 /// next character. Nothing is expanded, and `#` starts no comment, as in Occopus 1.10.
-pub(super) fn split(line: &str) -> Result<Vec<String>, SplitError> {
+pub(crate) fn split(line: &str) -> Result<Vec<String>, SplitError> {
     let mut words = Vec::new();
     // `None` between words: an empty pair of quotes is a word, white space is not.
     let mut word: Option<String> = None;
