@@ -1,4 +1,5 @@
 //! Several processes on one store, and processes that are killed while they write.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -151,7 +151,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let parent = place::directory_of(path)?;
     directory::create(parent).map_err(|error| unreachable(path, "create its directory", error))?;
     let draft = parent.join(format!(".occopus-{}.new", Uuid::new_v4()));
-    let made = write_draft(&draft, parent).and_then(|()| match fs::hard_link(&draft, path) {
+    let made = write_draft(&draft, path, parent).and_then(|()| match fs::hard_link(&draft, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(unreachable(path, "create it", error)),
         _ => Ok(()),
     });
@@ -167,8 +167,9 @@ fn create(path: &Path) -> Result<(), StoreError> {
     directory::sync(parent).map_err(|error| unreachable(path, "make it durable", error))
 }
 
-fn write_draft(draft: &Path, parent: &Path) -> Result<(), StoreError> {
-    let failed = |error| unreachable(draft, "create it", error);
+/// Makes a new store at `draft`, which is to become `path` in `parent`.
+fn write_draft(draft: &Path, path: &Path, parent: &Path) -> Result<(), StoreError> {
+    let failed = |error| unreachable(path, "create it", error);
     let group = place::sharing_group(parent, &fs::metadata(parent).map_err(failed)?);
     let mode = place::file_mode(group.is_some());
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(draft).map_err(failed)?;
@@ -178,13 +179,13 @@ fn write_draft(draft: &Path, parent: &Path) -> Result<(), StoreError> {
     if let Some(group) = group {
         directory::hand_to_group(draft, group).map_err(failed)?;
     }
-    let mut connection = connect_raw(draft).map_err(|error| Fault::from(error).explain(draft))?;
+    let mut connection = connect_raw(draft).map_err(|error| Fault::from(error).explain(path))?;
     connection
         .execute_batch("PRAGMA synchronous = FULL")
         .map_err(Fault::from)
         .and_then(|()| schema::initialise(&mut connection))
         .and_then(|()| use_log(&connection))
-        .map_err(|fault| fault.explain(draft))
+        .map_err(|fault| fault.explain(path))
 }
 
 /// Opens the file for reading and writing and does nothing else to it.
