@@ -56,7 +56,7 @@ impl Occopus {
         for path in &request.definitions {
             let (definitions, more) = self.load_definitions(path).await?;
             imported.extend(definitions);
-            warnings.append(more);
+            more.into_iter().for_each(|warning| warnings.push(warning));
         }
         let definitions = self.definitions_for(&infrastructure, &imported).await?;
         let (infra_id, exists) = self.target(&request.target, &infrastructure).await?;

@@ -1,0 +1,102 @@
+//! Progress of an operation: a live tree on a terminal, plain lines elsewhere.
+
+pub(crate) mod event;
+pub(crate) mod tree;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use occopus::engine::event::{Event, EventKind, EventSink};
+use occopus::engine::plan::{Plan, Situation};
+use tokio::sync::Notify;
+
+use crate::output::Output;
+use tree::{Size, Tree};
+
+/// Shortest time between two drawings.
+const REDRAW: Duration = Duration::from_millis(100);
+/// Longest time between two drawings: the clock in the head goes on.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Shows events while they happen.
+pub(crate) struct Progress {
+    output: Arc<Output>,
+    tree: Mutex<Tree>,
+    changed: Notify,
+    start: Instant,
+}
+
+impl Progress {
+    /// Progress shown on `output`.
+    pub(crate) fn new(output: &Arc<Output>) -> Arc<Self> {
+        Arc::new(Self {
+            output: output.clone(),
+            tree: Mutex::default(),
+            changed: Notify::new(),
+            start: Instant::now(),
+        })
+    }
+
+    /// Takes a plan over that is about to be carried out.
+    pub(crate) fn plan(&self, plan: &Plan, situation: &Situation) {
+        if !plan.is_empty() {
+            self.tree().plan(plan, situation);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Does `work` while its progress is shown.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        if !self.output.is_live() {
+            return work.await;
+        }
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            never = self.paint() => match never {},
+        };
+        self.draw();
+        self.output.release();
+        result
+    }
+
+    async fn paint(&self) -> Infallible {
+        loop {
+            self.draw();
+            tokio::time::sleep(REDRAW).await;
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    fn draw(&self) {
+        let (columns, rows) = crossterm::terminal::size().unwrap_or((80, 24));
+        let size = Size { columns: usize::from(columns), rows: usize::from(rows) };
+        let lines = self.tree().lines(size, self.start.elapsed(), self.output.colors_progress());
+        if !lines.is_empty() {
+            self.output.show(lines);
+        }
+    }
+
+    fn tree(&self) -> MutexGuard<'_, Tree> {
+        // A tree is worth showing after any panic.
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EventSink for Progress {
+    fn event(&self, event: &Event) {
+        if self.output.is_live() {
+            self.tree().event(event);
+            self.changed.notify_one();
+        } else if event.event != EventKind::Progress {
+            self.output.say(&event::sentence(event));
+        } else if event.slot.is_none() {
+            self.output.say(&event.message);
+        }
+    }
+}

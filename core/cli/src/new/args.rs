@@ -1,0 +1,353 @@
+//! The command line of `occopus`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use occopus::GraphFormat;
+use occopus::engine::record::ScaleChange;
+
+use crate::output::Format;
+
+/// Builds infrastructures on clouds, container engines and this machine, keeps them healthy, scales
+/// them and takes them down again.
+#[derive(Debug, Parser)]
+#[command(
+    name = "occopus",
+    bin_name = "occopus",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "Start with: occopus build infra.yaml --nodes node_definitions.yaml"
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Store to use [default: $OCCOPUS_STORE, the configuration's, /var/lib/occopus/occopus.db where
+    /// that folder is writable, ~/.occopus/occopus.db]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) store: Option<PathBuf>,
+    /// Configuration file; none is needed
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Credentials file [default: searched for as in Occopus 1.10, ~/.occopus/auth_data.yaml for example]
+    #[arg(long, alias = "credentials", global = true, value_name = "FILE")]
+    pub(super) auth: Option<PathBuf>,
+    /// Form of the results on stdout
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Say nothing on stderr but warnings and errors
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Say more: which files are in use and what the engine does (-vv: in detail)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Use no colours; the environment variable NO_COLOR does the same
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Build an infrastructure, or change one with -i
+    ///
+    /// Shows the plan, carries it out and ends stdout with the infrastructure's id. What is ready when a
+    /// first build fails or is interrupted is kept, unless --rollback is given; a failed change is undone.
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Example: occopus build infra.yaml --nodes node_definitions.yaml"
+    )]
+    Build(Build),
+    /// Show what a build or a pass would do and why; change nothing
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Examples:\n  occopus plan infra.yaml --nodes node_definitions.yaml\n  occopus plan -i demo"
+    )]
+    Plan(PlanArgs),
+    /// Show an infrastructure with all its instances, observed now
+    #[command(after_help = "Example: occopus status demo")]
+    Status {
+        /// Id, unique prefix of an id, or name [default: all infrastructures]
+        infra: Option<String>,
+    },
+    /// Look after infrastructures once: finish, heal and scale them
+    #[command(arg_required_else_help = true, after_help = "Example: occopus maintain demo")]
+    Maintain {
+        /// Ids, unique prefixes of ids, or names
+        #[arg(required = true, value_name = "INFRA")]
+        infras: Vec<String>,
+        #[command(flatten)]
+        pace: Pace,
+    },
+    /// Look after infrastructures until Ctrl-C or TERM
+    #[command(after_help = "Example: occopus watch demo --interval 30")]
+    Watch {
+        /// Ids, unique prefixes of ids, or names [default: all, also those built later]
+        #[arg(value_name = "INFRA")]
+        infras: Vec<String>,
+        /// Seconds between two passes
+        #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+        interval: f64,
+        #[command(flatten)]
+        pace: Pace,
+    },
+    /// Change the number of instances of a node
+    ///
+    /// Registers the request and waits until a running maintainer has carried it out. Where none runs, it
+    /// says which command does it.
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Examples:\n  occopus scale demo worker=5\n  occopus scale demo worker+2\n  \
+                      occopus scale demo worker-1\n  occopus scale demo worker --remove worker/3"
+    )]
+    Scale {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// NODE=COUNT, NODE+COUNT or NODE-COUNT; with --remove only NODE
+        node: String,
+        /// Remove this instance: a slot such as worker/3, a node id or an address
+        #[arg(long, value_name = "INSTANCE")]
+        remove: Option<String>,
+    },
+    /// Destroy an infrastructure; its record stays until nothing is left of it
+    #[command(arg_required_else_help = true, after_help = "Example: occopus destroy demo")]
+    Destroy {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// Forget what cannot be destroyed, because its cloud no longer exists
+        #[arg(long)]
+        abandon: bool,
+    },
+    /// Import node definitions; running infrastructures keep those they were built with
+    #[command(
+        visible_alias = "import",
+        arg_required_else_help = true,
+        after_help = "Example: occopus define node_definitions.yaml"
+    )]
+    Define {
+        /// Files of node definitions
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// List the infrastructures, without looking at their instances
+    #[command(after_help = "Example: occopus list")]
+    List,
+    /// Show what happened to an infrastructure
+    #[command(arg_required_else_help = true, after_help = "Example: occopus events demo --follow")]
+    Events {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// Go on showing events until the infrastructure is gone or Ctrl-C
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Draw which node waits for which
+    #[command(arg_required_else_help = true, after_help = "Example: occopus graph infra.yaml --as mermaid")]
+    Graph {
+        /// A description file, or id, unique prefix of an id, or name
+        #[arg(value_name = "INFRA|FILE")]
+        subject: String,
+        /// Files of node definitions that are used beside the imported ones
+        #[arg(long, value_name = "FILE")]
+        nodes: Vec<PathBuf>,
+        /// Form of the graph
+        #[arg(long = "as", value_enum, default_value_t = Drawing::Text)]
+        drawing: Drawing,
+    },
+    /// Show the boot or process log of instances
+    #[command(arg_required_else_help = true, after_help = "Example: occopus logs demo worker/1")]
+    Logs {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// A node, a slot such as worker/1, a node id or an address [default: all instances]
+        #[arg(value_name = "INSTANCE")]
+        instance: Option<String>,
+    },
+    /// Print the completion script of a shell
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Example: occopus completions bash > ~/.local/share/bash-completion/completions/occopus"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Arguments of `build`.
+#[derive(Debug, Args)]
+pub(super) struct Build {
+    /// The infrastructure description
+    #[arg(value_name = "FILE")]
+    pub(super) description: PathBuf,
+    #[command(flatten)]
+    pub(super) subject: Subject,
+    /// Destroy everything again if a first build fails or is interrupted
+    #[arg(long)]
+    pub(super) rollback: bool,
+    #[command(flatten)]
+    pub(super) pace: Pace,
+    /// Do not ask before instances are destroyed
+    #[arg(short, long)]
+    pub(super) yes: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// The infrastructure description; without one, the plan of the next pass over -i is shown
+    #[arg(value_name = "FILE", required_unless_present = "infra")]
+    pub(super) description: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) subject: Subject,
+    /// One instance after the other, in file order
+    #[arg(long)]
+    pub(super) sequential: bool,
+}
+
+/// Which definitions and which infrastructure a build is about.
+#[derive(Debug, Args)]
+pub(super) struct Subject {
+    /// File of node definitions, imported along (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(super) nodes: Vec<PathBuf>,
+    /// Change this infrastructure: id, unique prefix of an id, or name
+    #[arg(short, long = "infra", value_name = "INFRA")]
+    pub(super) infra: Option<String>,
+    /// Create the infrastructure under exactly the id given with -i, if there is none
+    #[arg(long, requires = "infra")]
+    pub(super) create: bool,
+    /// Build another infrastructure although one of this name exists
+    #[arg(long, conflicts_with = "infra")]
+    pub(super) new: bool,
+}
+
+/// How much is done at the same time.
+#[derive(Debug, Args)]
+pub(super) struct Pace {
+    /// One instance after the other, in file order
+    #[arg(long)]
+    pub(super) sequential: bool,
+    /// Calls under way at the same time per endpoint [default: 10]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(super) max_parallel: Option<usize>,
+}
+
+/// Form of a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Drawing {
+    /// Levels as indented text
+    Text,
+    /// Graphviz
+    Dot,
+    /// Mermaid flow chart
+    Mermaid,
+}
+
+impl From<Drawing> for GraphFormat {
+    fn from(drawing: Drawing) -> Self {
+        match drawing {
+            Drawing::Text => Self::Text,
+            Drawing::Dot => Self::Dot,
+            Drawing::Mermaid => Self::Mermaid,
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on is needed".to_owned())
+}
+
+/// A pause in seconds; at most a day, so that it can never overflow.
+fn seconds(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (0.1..=86_400.0).contains(seconds))
+        .ok_or_else(|| "seconds from 0.1 to 86400 are needed".to_owned())
+}
+
+/// What `scale` is asked for: the node and the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ScaleTo {
+    /// Name of the node.
+    pub(super) node: String,
+    /// The change.
+    pub(super) change: ScaleChange,
+}
+
+/// The text is no change of a node.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is no scaling: write NODE=COUNT (worker=5), NODE+COUNT (worker+2) or NODE-COUNT (worker-1)")]
+pub(super) struct ScaleToError(String);
+
+impl FromStr for ScaleTo {
+    type Err = ScaleToError;
+
+    /// Read from the end, because names of nodes may contain `-`.
+    fn from_str(text: &str) -> Result<Self, ScaleToError> {
+        let wrong = || ScaleToError(text.to_owned());
+        let head = text.trim_end_matches(|c: char| c.is_ascii_digit());
+        let count: u32 = text[head.len()..].parse().map_err(|_| wrong())?;
+        let sign = head.chars().next_back().ok_or_else(wrong)?;
+        let change = match sign {
+            '=' if count > 0 => ScaleChange::Set(count),
+            '+' if count > 0 => ScaleChange::Add(count),
+            '-' if count > 0 => ScaleChange::Remove(count),
+            _ => return Err(wrong()),
+        };
+        let node = head[..head.len() - sign.len_utf8()].to_owned();
+        if node.is_empty() { Err(wrong()) } else { Ok(Self { node, change }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        for command in Cli::command().get_subcommands() {
+            let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(example.contains(&format!("occopus {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_scaling_is_read_from_its_end() {
+        let read = |text: &str| text.parse::<ScaleTo>().map(|to| (to.node, to.change)).ok();
+        assert_eq!(read("worker=5"), Some(("worker".to_owned(), ScaleChange::Set(5))));
+        assert_eq!(read("ping-receiver+2"), Some(("ping-receiver".to_owned(), ScaleChange::Add(2))));
+        assert_eq!(read("worker-2-1"), Some(("worker-2".to_owned(), ScaleChange::Remove(1))));
+        assert_eq!(read("a=b=3"), Some(("a=b".to_owned(), ScaleChange::Set(3))));
+    }
+
+    #[test]
+    fn what_is_no_scaling_is_refused_with_the_three_forms() {
+        for text in
+            ["worker", "worker=", "worker=x", "=5", "worker=0", "worker+0", "5", "", "worker=99999999999"]
+        {
+            let error = text.parse::<ScaleTo>().expect_err(text).to_string();
+            assert!(error.contains("worker=5") && error.contains("worker+2") && error.contains("worker-1"));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `occopus build`.
+
+use occopus::engine::control::Built;
+use occopus::engine::enact::Failed;
+use occopus::engine::ids::AttemptId;
+use occopus::engine::plan::{Order, Plan, Situation, What};
+use occopus::engine::record::Phase;
+use occopus::{BuildReport, Error, Input};
+
+use super::plan::{headed, prepare};
+use super::{Session, args, say_ways_out};
+use crate::confirm::{Answer, ask};
+use crate::live::Progress;
+use crate::output::Output;
+use crate::signals::stop_on_signals;
+use crate::words::{count, failure as failure_text};
+use crate::{DONE, FAILED, INTERRUPTED};
+
+pub(super) async fn run(session: &Session, args: args::Build) -> Result<u8, Error> {
+    let output = &session.output;
+    let progress = Progress::new(output);
+    let occopus = session.open_with(progress.clone(), args.pace.max_parallel).await?;
+    let prepared = prepare(&occopus, output, Input::File(args.description), args.subject).await?;
+    let order = if args.pace.sequential { Order::Sequential } else { Order::Parallel };
+    let (plan, situation) = occopus.preview(&prepared, order).await?;
+    output.say(&headed(&prepared, &plan, output.colors_progress()));
+    if prepared.exists && !args.yes && !may_destroy(output, &plan, &situation).await? {
+        output.say("nothing was changed");
+        return Ok(crate::USAGE);
+    }
+    let name = prepared.generation.infrastructure.name.clone();
+    let first = !prepared.exists;
+    let stop = stop_on_signals(output, "stopping; press Ctrl-C again to stop at once");
+    let run = args.pace.run_of("build", stop);
+    let mut show = |plan: &Plan, situation: &Situation| progress.plan(plan, situation);
+    let report = progress.during(occopus.build(prepared, &run, args.rollback, &mut show)).await?;
+    Ok(conclude(output, &name, first && args.rollback, &report))
+}
+
+/// Asks before a change destroys instances that nothing is wrong with.
+async fn may_destroy(output: &Output, plan: &Plan, situation: &Situation) -> Result<bool, Error> {
+    let lost = destroyed(plan, situation);
+    if lost.is_empty() {
+        return Ok(true);
+    }
+    let what = format!("the change destroys {}: {}", count(lost.len(), "instance"), lost.join(", "));
+    match ask(output, &format!("{what}. Go on?")).await {
+        Answer::Yes => Ok(true),
+        Answer::No => Ok(false),
+        Answer::Unasked => Err(Error::Usage(format!("{what}; confirm it with --yes (nothing was changed)"))),
+    }
+}
+
+/// Slots whose instances the plan destroys, other than those that failed or are being destroyed already.
+fn destroyed(plan: &Plan, situation: &Situation) -> Vec<String> {
+    let live = |id: &AttemptId| {
+        situation
+            .instances
+            .iter()
+            .any(|i| i.attempt.id == *id && !matches!(i.attempt.phase, Phase::Destroying { .. }))
+    };
+    let slots = plan.actions.iter().filter(|action| match &action.what {
+        What::Destroy { attempt, failed: false, .. } => live(attempt),
+        _ => false,
+    });
+    slots.map(|action| action.slot.to_string()).collect()
+}
+
+/// Says how the build ended and what to do now. `undone` tells that a first build is rolled back unless
+/// it succeeded.
+fn conclude(output: &Output, name: &str, undone: bool, report: &BuildReport) -> u8 {
+    let infra = &report.infra_id;
+    let code = match &report.built {
+        Built::Ready => {
+            output.say(&format!("'{name}' is ready; look at it with: occopus status {infra}"));
+            DONE
+        }
+        Built::Failed { failures } => {
+            output.error(&format!("'{name}' could not be built as described"));
+            say_failures(output, failures);
+            FAILED
+        }
+        Built::Interrupted => {
+            output.error(&format!("the build of '{name}' was interrupted"));
+            INTERRUPTED
+        }
+    };
+    if code != DONE {
+        say_undone(output, name, undone, report);
+    }
+    let exists = code == DONE || !undone || !report.leftovers.is_empty();
+    if output.is_json() {
+        output.json(report);
+    } else if exists {
+        output.result(infra.as_str());
+    }
+    code
+}
+
+fn say_undone(output: &Output, name: &str, undone: bool, report: &BuildReport) {
+    let infra = &report.infra_id;
+    if !report.leftovers.is_empty() {
+        output.error("not everything could be undone; nothing is forgotten:");
+        say_failures(output, &report.leftovers);
+    } else if undone {
+        output.write_line(&format!("'{name}' was rolled back; nothing of it is left"));
+        return;
+    } else if report.restored {
+        output.write_line("the change was undone; the description before it is in force again");
+        output.write_line(&format!("to look at it: occopus status {infra}"));
+        return;
+    }
+    if undone {
+        output.write_line(&format!("to remove: occopus destroy {infra}"));
+    } else {
+        say_ways_out(output, infra);
+    }
+}
+
+/// Lists what failed and why.
+pub(super) fn say_failures(output: &Output, failures: &[Failed]) {
+    for failure in failures {
+        output.write_line(&format!("  {}", failure_text(failure)));
+    }
+}

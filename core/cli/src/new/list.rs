@@ -1,0 +1,84 @@
+//! `occopus list`.
+
+use jiff::Timestamp;
+use occopus::Error;
+use occopus::engine::record::{Goal, InfraRecord};
+use serde_json::json;
+
+use super::Session;
+use crate::DONE;
+use crate::words::{ago, table};
+
+pub(super) async fn run(session: &Session) -> Result<u8, Error> {
+    let output = &session.output;
+    let occopus = session.open().await?;
+    let records = occopus.list().await?;
+    if output.is_json() {
+        for record in &records {
+            output.json(&json!({
+                "schema": 1,
+                "infra_id": record.id,
+                "name": record.name,
+                "state": state(record),
+                "generation": record.generation,
+                "created_at": record.created_at,
+            }));
+        }
+    } else if records.is_empty() {
+        output.say(&format!("no infrastructures in {}", occopus.store_location()));
+    } else {
+        output.result(&text(&records, Timestamp::now()));
+    }
+    Ok(DONE)
+}
+
+/// What the record alone can tell.
+fn state(record: &InfraRecord) -> &'static str {
+    match (record.goal, record.completed) {
+        (Goal::Absent, _) => "destroying",
+        (Goal::Present, true) => "built",
+        (Goal::Present, false) => "unfinished",
+    }
+}
+
+fn text(records: &[InfraRecord], now: Timestamp) -> String {
+    let mut rows = vec![["NAME", "ID", "STATE", "BUILT"].map(str::to_owned)];
+    rows.extend(records.iter().map(|record| {
+        [record.name.clone(), record.id.to_string(), state(record).to_owned(), ago(now, record.created_at)]
+    }));
+    table(&rows, |_, _, cell| cell.to_owned()).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use occopus::engine::ids::InfraId;
+
+    use super::*;
+
+    #[test]
+    fn each_infrastructure_has_a_line_with_its_name_and_whole_id() {
+        let at = |second| Timestamp::from_second(second).expect("valid");
+        let record = |id: &str, goal, completed| InfraRecord {
+            id: InfraId::from(id),
+            name: "demo".to_owned(),
+            goal,
+            generation: 1,
+            targets: Default::default(),
+            created_at: at(0),
+            completed,
+            closed_at: None,
+        };
+        let records = [
+            record("a1", Goal::Present, true),
+            record("b2", Goal::Present, false),
+            record("c3", Goal::Absent, true),
+        ];
+        assert_eq!(
+            text(&records, at(300)),
+            "NAME  ID  STATE       BUILT\n\
+             demo  a1  built       5 min ago\n\
+             demo  b2  unfinished  5 min ago\n\
+             demo  c3  destroying  5 min ago"
+        );
+    }
+}

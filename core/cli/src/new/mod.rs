@@ -1,0 +1,170 @@
+//! The `occopus` command.
+
+mod args;
+mod build;
+mod define;
+mod destroy;
+mod events;
+mod graph;
+mod list;
+mod logs;
+mod maintain;
+mod plan;
+mod scale;
+mod status;
+mod watch;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+use occopus::engine::error::EngineError;
+use occopus::engine::event::{EventSink, NoEvents};
+use occopus::engine::ids::InfraId;
+use occopus::engine::plan::Order;
+use occopus::{Error, Occopus, Run, Settings};
+use tokio_util::sync::CancellationToken;
+
+use crate::output::{Format, Manner, Output, install_log};
+use crate::{DONE, block_on};
+use args::{Cli, Command, Global, Pace};
+
+/// What every command starts from.
+struct Session {
+    output: Arc<Output>,
+    global: Global,
+}
+
+/// Parses `arguments`, the program's name included, and runs the command.
+pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
+    let wants_json = wants_json(&arguments);
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, wants_json),
+    };
+    if let Command::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "occopus", &mut script);
+        drop(std::io::stdout().write_all(&script));
+        return DONE;
+    }
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let output = Output::new(Manner {
+        format: cli.global.format,
+        quiet: cli.global.quiet,
+        color: !cli.global.no_color && !no_color,
+    });
+    install_log(&output, cli.global.verbose);
+    let session = Session { output: output.clone(), global: cli.global };
+    block_on(async move {
+        match session.dispatch(cli.command).await {
+            Ok(code) => code,
+            Err(error) => output.fail(&error),
+        }
+    })
+}
+
+/// Reports what clap has to say: help and version on stdout, wrong usage on stderr.
+fn usage(error: &clap::Error, json: bool) -> u8 {
+    let code = u8::try_from(error.exit_code()).unwrap_or(crate::USAGE);
+    if json && error.use_stderr() {
+        let output = Output::new(Manner { format: Format::Json, quiet: true, color: false });
+        return output.refuse(error.to_string().trim_start_matches("error: ").trim_end());
+    }
+    // A reader that went away has seen enough.
+    drop(error.print());
+    code
+}
+
+/// Whether `--format json` is asked for, in arguments that could not be parsed.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--format=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+impl Session {
+    async fn dispatch(&self, command: Command) -> Result<u8, Error> {
+        match command {
+            Command::Build(build) => build::run(self, build).await,
+            Command::Plan(plan) => plan::run(self, plan).await,
+            Command::Status { infra } => status::run(self, infra.as_deref()).await,
+            Command::Maintain { infras, pace } => maintain::run(self, &infras, &pace).await,
+            Command::Watch { infras, interval, pace } => watch::run(self, &infras, interval, &pace).await,
+            Command::Scale { infra, node, remove } => scale::run(self, &infra, &node, remove).await,
+            Command::Destroy { infra, yes, abandon } => destroy::run(self, &infra, yes, abandon).await,
+            Command::Define { files } => define::run(self, &files).await,
+            Command::List => list::run(self).await,
+            Command::Events { infra, follow } => events::run(self, &infra, follow).await,
+            Command::Graph { subject, nodes, drawing } => graph::run(self, &subject, nodes, drawing).await,
+            Command::Logs { infra, instance } => logs::run(self, &infra, instance.as_deref()).await,
+            Command::Completions { .. } => Ok(DONE),
+        }
+    }
+
+    /// Opens the store for a command that only looks.
+    async fn open(&self) -> Result<Occopus, Error> {
+        self.open_with(Arc::new(NoEvents), None).await
+    }
+
+    /// Opens the store for a command that changes something, with `events` to be told what happens.
+    async fn open_with(
+        &self,
+        events: Arc<dyn EventSink>,
+        max_parallel: Option<usize>,
+    ) -> Result<Occopus, Error> {
+        let settings = Settings {
+            store: self.global.store.clone(),
+            config: self.global.config.clone(),
+            credentials: self.global.auth.clone(),
+            max_parallel,
+            events,
+        };
+        let occopus = Occopus::open(settings).await?;
+        if self.global.verbose > 0 {
+            self.output.say(&format!("store: {}", occopus.store_location()));
+            for (what, path) in
+                [("configuration", occopus.configuration_path()), ("credentials", occopus.credentials_path())]
+            {
+                let path = path.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+                self.output.say(&format!("{what}: {path}"));
+            }
+        }
+        Ok(occopus)
+    }
+}
+
+/// A run of `command` that `stop` ends.
+fn run_of(command: &str, sequential: bool, stop: CancellationToken) -> Run {
+    let order = if sequential { Order::Sequential } else { Order::Parallel };
+    Run { order, stop, ..Run::new(format!("occopus {command}")) }
+}
+
+impl Pace {
+    fn run_of(&self, command: &str, stop: CancellationToken) -> Run {
+        run_of(command, self.sequential, stop)
+    }
+}
+
+/// Says how to go on with an infrastructure that is not as described, and how to get rid of it.
+fn say_ways_out(output: &Output, infra: &InfraId) {
+    output.write_line(&format!("to resume: occopus maintain {infra}\nto remove: occopus destroy {infra}"));
+}
+
+/// Whether `error` says that there is no such infrastructure.
+fn is_unknown(error: &Error) -> bool {
+    matches!(error, Error::Engine(EngineError::UnknownInfrastructure { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_recognised_in_arguments_that_cannot_be_parsed() {
+        let arguments = |list: &[&str]| list.iter().map(OsString::from).collect::<Vec<_>>();
+        assert!(wants_json(&arguments(&["occopus", "buidl", "--format", "json"])));
+        assert!(wants_json(&arguments(&["occopus", "--format=json", "buidl"])));
+        assert!(!wants_json(&arguments(&["occopus", "--format", "text", "json"])));
+    }
+}
