@@ -17,5 +17,4 @@ bench: ## Measure what users wait for
 	@$(TOOLCHAIN) benches/run.sh
 
 lint: ## Check the format and the lints of all code
-	@$(TOOLCHAIN) cargo fmt --all --check
-	@$(TOOLCHAIN) cargo clippy --workspace --all-targets -- -D warnings
+	@$(TOOLCHAIN) tests/lint.sh

@@ -13,6 +13,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 export CARGO_TARGET_DIR="$root/target"
 venv="$root/target/venv"
+. tests/python.sh
 all_ok=0
 
 # Records the suite that ended with status $1 and counted $2 passed and $3 failed.
@@ -54,6 +55,8 @@ run_libtest() {
 }
 
 rust_tests() {
+    # The end-to-end tests run the real programs.
+    cargo build --workspace --bins || { record 1; return; }
     if cargo nextest --version >/dev/null 2>&1; then
         local report=target/nextest/default/junit.xml
         rm -f "$report"
@@ -68,10 +71,9 @@ rust_tests() {
 
 # Builds the wheel as a user would, but in the profile whose dependencies the Rust tests have compiled.
 install_package() {
-    [ -x "$venv/bin/pip" ] || python3 -m venv "$venv" || return 1
-    local pip=("$venv/bin/pip" --disable-pip-version-check install --quiet)
-    "${pip[@]}" -r tests/requirements.txt &&
-        "${pip[@]}" --config-settings=build-args=--profile=dev .
+    python_environment "$venv" &&
+        "$venv/bin/pip" --disable-pip-version-check install --quiet \
+            --config-settings=build-args=--profile=dev .
 }
 
 python_tests() {

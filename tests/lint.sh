@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Checks the format and the lints of all code, Rust and Python.
+set -eu
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/python.sh
+
+cargo fmt --all --check
+cargo clippy --workspace --all-targets -- -D warnings
+venv=target/venv
+python_environment "$venv"
+"$venv/bin/ruff" check python tests examples benches
+"$venv/bin/ruff" format --check python tests examples benches
+"$venv/bin/mypy"
