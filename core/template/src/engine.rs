@@ -97,9 +97,9 @@ pub(crate) fn mapping(entries: &Map<String, Json>) -> Value {
 }
 
 fn print(output: &mut Output, _state: &mut State, value: &Value) -> Result<(), Error> {
-    output.write_str(&printing::text(value)).map_err(Error::from)
+    output.write_str(&printing::text(value)?).map_err(Error::from)
 }
 
 fn print_into_yaml(output: &mut Output, _state: &mut State, value: &Value) -> Result<(), Error> {
-    output.write_str(&section::mark_breaks(&printing::text(value))).map_err(Error::from)
+    output.write_str(&section::mark_breaks(&printing::text(value)?)).map_err(Error::from)
 }

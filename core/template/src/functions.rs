@@ -31,14 +31,15 @@ struct Known {
 }
 
 impl Known {
-    fn new(node: &str, view: &InstanceView) -> Self {
+    fn new(node: &str, view: &InstanceView, with_record: bool) -> Self {
+        let record = if with_record { &view.record } else { &serde_json::Value::Null };
         let address = view.addresses.iter().find(|address| !address.is_empty()).cloned();
         Self {
             node: node.to_owned(),
             id: view.node_id.to_string(),
             private: view.private_address.clone().or_else(|| address.clone()),
             address,
-            record: engine::value(&view.record),
+            record: engine::value(record),
         }
     }
 
@@ -82,21 +83,26 @@ enum Which {
 }
 
 impl Directory {
-    /// A directory of the living instances, for node `node` with resource type `resource`.
+    /// A directory of the living instances, for node `node` with resource type `resource`. `templates` is
+    /// text that holds all templates: what they do not mention is left out, because infrastructures may
+    /// have thousands of instances.
     pub(crate) fn new(
         node: &str,
         resource: &str,
         nodes: BTreeSet<String>,
         instances: &BTreeMap<String, Vec<InstanceView>>,
+        templates: &str,
     ) -> Self {
+        let with_records = templates.contains("find_node_id");
+        let is_used = ADDRESS_FUNCTIONS.iter().any(|function| templates.contains(function));
         let known = |(name, views): (&String, &Vec<InstanceView>)| {
-            (name.clone(), views.iter().map(|view| Known::new(name, view)).collect())
+            (name.clone(), views.iter().map(|view| Known::new(name, view, with_records)).collect())
         };
         Self {
             node: node.to_owned(),
             resource: resource.to_owned(),
             nodes,
-            instances: instances.iter().map(known).collect(),
+            instances: instances.iter().filter(|_| is_used).map(known).collect(),
             trial: false,
             notes: Mutex::default(),
         }
@@ -104,7 +110,7 @@ impl Directory {
 
     /// A directory that answers every question with a placeholder.
     pub(crate) fn trial(node: &str, resource: &str, nodes: BTreeSet<String>) -> Self {
-        Self { trial: true, ..Self::new(node, resource, nodes, &BTreeMap::new()) }
+        Self { trial: true, ..Self::new(node, resource, nodes, &BTreeMap::new(), "") }
     }
 
     /// Names of the nodes that were looked up.
@@ -131,7 +137,7 @@ impl Directory {
 
     /// All instances the call can mean, never none.
     fn candidates(&self, call: &Call) -> Result<Vec<Known>, Refusal> {
-        let name = self.meant(call);
+        let name = self.meant(call)?;
         if let Some(name) = &name {
             self.notes().asked.insert(name.clone());
         }
@@ -146,9 +152,9 @@ impl Directory {
     }
 
     /// The node name a call means; `None` if all nodes are meant.
-    fn meant(&self, call: &Call) -> Option<String> {
+    fn meant(&self, call: &Call) -> Result<Option<String>, Refusal> {
         if !call.is_vague() {
-            return Some(printing::text(&call.node));
+            return printing::text(&call.node).map(Some);
         }
         let function = call.function;
         let written = call.name.as_deref().unwrap_or_default();
@@ -156,12 +162,12 @@ impl Directory {
             self.warn(format!(
                 "{function}({written}) has no quotes; it is taken as {function}('{written}'), so write it that way"
             ));
-            return Some(written.to_owned());
+            return Ok(Some(written.to_owned()));
         }
         self.warn(format!(
             "{function}({written}) names no node, so the instances of all nodes are candidates; write the name of a node in quotes"
         ));
-        None
+        Ok(None)
     }
 
     fn nothing_found(&self, call: &Call, name: Option<&str>) -> Refusal {

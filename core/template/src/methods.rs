@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
@@ -12,13 +12,43 @@ use crate::printing;
 /// Adds methods and filters.
 pub(crate) fn add(environment: &mut Environment<'static>) {
     environment.set_unknown_method_callback(method);
-    environment.add_filter("b64encode", |text: Value| STANDARD.encode(printing::text(&text)));
-    environment.add_filter("center", |text: Value, width: Option<i64>| {
-        pad(&printing::text(&text), width.unwrap_or(80), ' ', Side::Both)
+    environment.add_filter("b64encode", |value: Value| text(&value).map(|text| STANDARD.encode(text)));
+    environment.add_filter("center", |value: Value, width: Option<i64>| {
+        text(&value).map(|text| pad(&text, width.unwrap_or(80), ' ', Side::Both))
     });
-    environment
-        .add_filter("forceescape", |text: Value| minijinja::HtmlEscape(&printing::text(&text)).to_string());
-    environment.add_filter("string", |value: Value| printing::text(&value));
+    environment.add_filter("forceescape", |value: Value| {
+        text(&value).map(|text| minijinja::HtmlEscape(&text).to_string())
+    });
+    environment.add_filter("string", |value: Value| text(&value));
+    environment.add_filter("truncate", truncate);
+    environment.add_filter("wordwrap", wordwrap);
+}
+
+fn text(value: &Value) -> Result<String, Error> {
+    Ok(printing::text(value)?)
+}
+
+fn truncate(state: &mut State, text: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+    let names = ["length", "killwords", "end", "leeway"];
+    minijinja_contrib::filters::truncate(state, text, named(&names, arguments, &kwargs)?)
+}
+
+fn wordwrap(text: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+    let names = ["width", "break_long_words", "wrapstring", "break_on_hyphens"];
+    minijinja_contrib::filters::wordwrap(text, named(&names, arguments, &kwargs)?)
+}
+
+/// Gives positional arguments their names: the engine's own filters take named ones only.
+fn named(names: &[&str], arguments: Rest<Value>, kwargs: &Kwargs) -> Result<Kwargs, Error> {
+    if arguments.len() > names.len() {
+        return Err(ErrorKind::TooManyArguments.into());
+    }
+    let mut all: Vec<(String, Value)> = Vec::new();
+    for name in kwargs.args() {
+        all.push((name.to_owned(), kwargs.peek(name)?));
+    }
+    all.extend(names.iter().zip(arguments.0).map(|(name, value)| ((*name).to_owned(), value)));
+    Ok(all.into_iter().collect())
 }
 
 fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {

@@ -7,6 +7,7 @@ use occopus_descriptor::model::{Implementation, Infrastructure, Node};
 use serde_json::{Map, Value, json};
 
 use crate::engine;
+use crate::error::Refusal;
 use crate::functions::is_function;
 use crate::printing;
 
@@ -126,25 +127,30 @@ pub(crate) fn connections(infra_id: &str, infrastructure: &Infrastructure, node:
 }
 
 /// What the config manager `puppet_solo` adds as `puppet`: the items of three lists, each in one line.
-pub(crate) fn puppet(config_management: &Map<String, Value>) -> Option<Value> {
+///
+/// # Errors
+/// An item is too large to print.
+pub(crate) fn puppet(config_management: &Map<String, Value>) -> Result<Option<Value>, Refusal> {
     if config_management.get("type").and_then(Value::as_str) != Some("puppet_solo") {
-        return None;
+        return Ok(None);
     }
     let line = |key: &str| joined(config_management.get(key).unwrap_or(&Value::Null));
-    Some(json!({
-        "modules": line("modules"),
-        "manifests": line("manifests"),
-        "attributes": line("attributes"),
-    }))
+    Ok(Some(json!({
+        "modules": line("modules")?,
+        "manifests": line("manifests")?,
+        "attributes": line("attributes")?,
+    })))
 }
 
 /// The items joined by a blank; of a mapping the keys, of a text the characters.
-fn joined(value: &Value) -> String {
+fn joined(value: &Value) -> Result<String, Refusal> {
     let items: Vec<String> = match value {
-        Value::Array(items) => items.iter().map(|item| printing::text(&engine::value(item))).collect(),
+        Value::Array(items) => {
+            items.iter().map(|item| printing::text(&engine::value(item))).collect::<Result<_, _>>()?
+        }
         Value::Object(entries) => entries.keys().cloned().collect(),
         Value::String(text) => text.chars().map(String::from).collect(),
         _ => Vec::new(),
     };
-    items.join(" ")
+    Ok(items.join(" "))
 }

@@ -5,39 +5,91 @@ use std::fmt::Write;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use crate::error::Refusal;
+
+/// Most bytes and deepest nesting of a printed value. A template can build lists without end that cost
+/// nothing until they are printed.
+const MAX_BYTES: usize = 1 << 20;
+const MAX_DEPTH: usize = 100;
+
 /// `str(value)`.
-pub(crate) fn text(value: &Value) -> String {
-    match value.kind() {
-        ValueKind::String | ValueKind::Undefined => value.to_string(),
-        _ => representation(value),
+///
+/// # Errors
+/// The value is too large or too deep to print.
+pub(crate) fn text(value: &Value) -> Result<String, Refusal> {
+    if matches!(value.kind(), ValueKind::String | ValueKind::Undefined) {
+        return Ok(value.to_string());
     }
+    let mut printer = Printer { output: String::new(), depth: 0 };
+    let printed = printer.representation(value);
+    printed.map_err(|_| {
+        Refusal("a list or mapping is too large to be printed; print a part of it".to_owned())
+    })?;
+    Ok(printer.output)
 }
 
-/// `repr(value)`.
-fn representation(value: &Value) -> String {
-    match value.kind() {
-        ValueKind::Number if !value.is_integer() => {
-            f64::try_from(value.clone()).map_or_else(|_| value.to_string(), float)
+/// Prints values as `repr(value)` does.
+struct Printer {
+    output: String,
+    depth: usize,
+}
+
+impl Write for Printer {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if self.output.len() + text.len() > MAX_BYTES {
+            return Err(std::fmt::Error);
         }
-        ValueKind::Map => mapping(value),
-        ValueKind::Seq if value.is_tuple() && value.len() == Some(1) => sequence(value, "(", ",)"),
-        ValueKind::Seq if value.is_tuple() => sequence(value, "(", ")"),
-        ValueKind::Seq | ValueKind::Iterable => sequence(value, "[", "]"),
-        _ => format!("{value:?}"),
+        self.output.push_str(text);
+        Ok(())
     }
 }
 
-fn mapping(value: &Value) -> String {
-    let entries = value.try_iter().into_iter().flatten().map(|key| {
-        let item = value.get_item(&key).unwrap_or_default();
-        format!("{}: {}", representation(&key), representation(&item))
-    });
-    format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
-}
+impl Printer {
+    fn representation(&mut self, value: &Value) -> std::fmt::Result {
+        match value.kind() {
+            ValueKind::Number if !value.is_integer() => {
+                let text = f64::try_from(value.clone()).map_or_else(|_| value.to_string(), float);
+                self.write_str(&text)
+            }
+            ValueKind::Map => self.collection(value, "{", "}", Self::entry),
+            ValueKind::Seq if value.is_tuple() => {
+                let close = if value.len() == Some(1) { ",)" } else { ")" };
+                self.collection(value, "(", close, Self::item)
+            }
+            ValueKind::Seq | ValueKind::Iterable => self.collection(value, "[", "]", Self::item),
+            _ => write!(self, "{value:?}"),
+        }
+    }
 
-fn sequence(value: &Value, open: &str, close: &str) -> String {
-    let items = value.try_iter().into_iter().flatten().map(|item| representation(&item));
-    format!("{open}{}{close}", items.collect::<Vec<_>>().join(", "))
+    fn collection(
+        &mut self,
+        value: &Value,
+        open: &str,
+        close: &str,
+        print: fn(&mut Self, &Value, &Value) -> std::fmt::Result,
+    ) -> std::fmt::Result {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(std::fmt::Error);
+        }
+        self.write_str(open)?;
+        for (number, item) in value.try_iter().into_iter().flatten().enumerate() {
+            self.write_str(if number == 0 { "" } else { ", " })?;
+            print(self, value, &item)?;
+        }
+        self.depth -= 1;
+        self.write_str(close)
+    }
+
+    fn item(&mut self, _list: &Value, item: &Value) -> std::fmt::Result {
+        self.representation(item)
+    }
+
+    fn entry(&mut self, mapping: &Value, key: &Value) -> std::fmt::Result {
+        self.representation(key)?;
+        self.write_str(": ")?;
+        self.representation(&mapping.get_item(key).unwrap_or_default())
+    }
 }
 
 /// Shortest form that reads back as the same number; with an exponent from 1e16 on and below 1e-4.
@@ -68,7 +120,7 @@ mod tests {
     use super::*;
 
     fn printed(value: serde_json::Value) -> String {
-        text(&crate::engine::value(&value))
+        text(&crate::engine::value(&value)).unwrap()
     }
 
     #[test]
@@ -111,7 +163,7 @@ mod tests {
     #[test]
     fn tuples_keep_their_parentheses() {
         use minijinja::value::Tuple;
-        assert_eq!(text(&Value::from(Tuple::from([Value::from(1), Value::from("a")]))), "(1, 'a')");
-        assert_eq!(text(&Value::from(Tuple::from([Value::from(1)]))), "(1,)");
+        assert_eq!(text(&Value::from(Tuple::from([Value::from(1), Value::from("a")]))).unwrap(), "(1, 'a')");
+        assert_eq!(text(&Value::from(Tuple::from([Value::from(1)]))).unwrap(), "(1,)");
     }
 }

@@ -145,3 +145,24 @@ pub(crate) fn render_strings(
         other => other.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_scalar_is_quoted_only_if_its_values_make_it_something_else() {
+        let plain = |text: &str| settle(&format!("k: {PLAIN_IN_BLOCK}{text}{PLAIN_END}\n"), 4);
+        assert_eq!(plain("1{2}"), "k: 1{2}\n");
+        assert_eq!(plain("15"), "k: 15\n");
+        assert_eq!(plain("a: b"), "k: 'a: b'\n");
+        assert_eq!(plain(&mark_breaks("a\nb")), "k: \"a\\nb\"\n");
+        let flow = format!("[{PLAIN_IN_FLOW}a, b{PLAIN_END}]");
+        assert_eq!(settle(&flow, 4), "['a, b']");
+    }
+
+    #[test]
+    fn line_breaks_inside_quotes_are_continued_deeper_than_any_key() {
+        assert_eq!(settle(&format!("k: '{}'", mark_breaks("a\n\nb")), 2), "k: 'a\n  \n  b'");
+    }
+}

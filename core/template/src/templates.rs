@@ -48,6 +48,7 @@ impl Contextualiser for Templates {
             input.implementation.resource_type(),
             node_names(input.infrastructure),
             input.instances,
+            &json!(input.implementation).to_string(),
         ));
         let mut rendered = Rendering::new(&self.engine, input, &directory).run().map_err(|fault| {
             RenderError(located(&format!("node '{}'", input.node.name), input.implementation, &fault))
@@ -162,7 +163,9 @@ impl<'a> Rendering<'a> {
         if let Some(section) = &self.input.implementation.config_management {
             let section = self.overlaid("config_management", section)?;
             self.names.set_mapping("config_management", &section);
-            if let Some(puppet) = names::puppet(&section) {
+            let puppet = names::puppet(&section)
+                .map_err(|refusal| Fault::new(refusal.0).within("config_management"))?;
+            if let Some(puppet) = puppet {
                 self.names.set("puppet", &puppet);
             }
         }

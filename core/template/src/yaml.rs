@@ -35,7 +35,9 @@ pub(crate) fn parse(text: &str) -> Result<Value, NotYaml> {
         Ok(node) => Ok(node.to_json()),
         Err(problems) => {
             let location = problems.errors().find_map(|problem| problem.location.as_ref());
-            Err(NotYaml { line: location.map(|location| location.line) })
+            // An unexpected end is reported behind the last line.
+            let last = text.lines().count().max(1);
+            Err(NotYaml { line: location.map(|location| location.line.min(last)) })
         }
     }
 }
@@ -213,4 +215,76 @@ fn double_quoted(text: &str) -> String {
     }
     output.push('"');
     output
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn strings_take_the_first_style_that_fits() {
+        for (text, expected) in [
+            ("a b", "a b"),
+            ("a:b", "a:b"),
+            ("yes", "yes"),
+            ("1:30", "1:30"),
+            ("/bin/sh -c 'x'", "/bin/sh -c 'x'"),
+            ("-x", "-x"),
+            (":x", ":x"),
+            ("", "''"),
+            ("0644", "'0644'"),
+            ("true", "'true'"),
+            ("1.0", "'1.0'"),
+            ("~", "'~'"),
+            ("null", "'null'"),
+            ("a: b", "'a: b'"),
+            ("a:", "'a:'"),
+            ("a #b", "'a #b'"),
+            (" a", "' a'"),
+            ("- a", "'- a'"),
+            ("{{x}}", "'{{x}}'"),
+            ("---", "'---'"),
+            ("=", "'='"),
+            ("'a'", "\"'a'\""),
+            ("a\nb", "\"a\\nb\""),
+            ("\t\"\\", "\"\\t\\\"\\\\\""),
+            ("\u{e9}\u{20ac}\u{1f600}", "\"\\xE9\\u20AC\\U0001F600\""),
+        ] {
+            assert_eq!(scalar(text, false), expected);
+        }
+        assert_eq!(scalar("a, b", false), "a, b");
+        assert_eq!(scalar("a, b", true), "'a, b'");
+    }
+
+    #[test]
+    fn collections_have_the_layout_of_the_original() {
+        let value = json!({"b": [1, {"x": "y", "a": [[2]]}, []], "a": {}, "c": {"d": null}});
+        assert_eq!(
+            dump(&value, Layout::Block, &scalar),
+            "a: {}\nb:\n- 1\n- a:\n  - - 2\n  x: y\n- []\nc:\n  d: null\n"
+        );
+        assert_eq!(
+            dump(&value, Layout::LeavesInFlow, &scalar),
+            "a: {}\nb:\n- 1\n- a:\n  - [2]\n  x: y\n- []\nc: {d: null}\n"
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let value = json!({
+            "text": ["", " ", "a\n\nb\n", "\u{85}\u{feff}\u{7}", "'\"", "0x1F", "1e3", "<<", "?", "a\\"],
+            "numbers": [0, -1, 1.0, 1e20, 1e-7, u64::MAX], "others": [null, true, {}, [[[]]]], "k: #": {"1": "~"}
+        });
+        for layout in [Layout::Block, Layout::LeavesInFlow] {
+            assert_eq!(parse(&dump(&value, layout, &scalar)), Ok(value.clone()));
+        }
+    }
+
+    #[test]
+    fn reading_reads_no_files_and_names_the_line() {
+        assert_eq!(parse("a: !text_import {url: file:///etc/hostname}"), Err(NotYaml { line: None }));
+        assert_eq!(parse("a: 1\na: 2"), Err(NotYaml { line: Some(2) }));
+    }
 }

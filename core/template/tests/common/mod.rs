@@ -1,5 +1,6 @@
 //! A small bench: one infrastructure, living instances, one implementation under test.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(dead_code, reason = "each test file uses its own part of the bench")]
 
 use std::collections::{BTreeMap, BTreeSet};
