@@ -122,7 +122,11 @@ pub enum Outcome {
     },
     /// Whether the call took effect was unknown, and complete listings did not show the resource. It
     /// is watched for: should it appear after all, it is adopted or destroyed.
-    NeverAppeared,
+    NeverAppeared {
+        /// Whether a call ended badly, which counts against its slot; not so if the process that was to
+        /// make the call died.
+        failed: bool,
+    },
     /// It existed, and the back-end confirmed that it is gone.
     Destroyed {
         /// Why it was destroyed.
@@ -136,7 +140,7 @@ pub enum Outcome {
 
 /// Where an attempt stands. Every phase but `Live` and `Closed` is an open intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "phase")]
+#[serde(rename_all = "snake_case", tag = "name")]
 pub enum Phase {
     /// A create call was or is about to be made; its outcome is not recorded.
     Creating {
@@ -203,7 +207,6 @@ pub struct Attempt {
     /// Where the resource is.
     pub place: Place,
     /// Where the attempt stands.
-    #[serde(flatten)]
     pub phase: Phase,
     /// What the back-end calls the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]

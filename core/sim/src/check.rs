@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use occopus_engine::error::EngineError;
 use occopus_engine::ids::Slot;
-use occopus_engine::journal::{generation_key, read, read_all};
-use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord};
+use occopus_engine::journal::read_all;
+use occopus_engine::record::{Attempt, Goal, InfraRecord};
 use occopus_engine::store::{Store, Table};
 
 use crate::cloud::Machine;
@@ -39,8 +39,29 @@ impl World {
                 format!("{} is in no record", machine.id)
             });
         }
+        self.check_order(&attempts, &mut findings).await?;
         self.check_secrets(&mut findings).await?;
         findings.result()
+    }
+
+    /// An instance is asked for only when every node it depends on has been ready.
+    async fn check_order(&self, attempts: &[Attempt], findings: &mut Findings) -> Result<(), String> {
+        let machines = self.ours(self.cloud.audit());
+        for machine in &machines {
+            let attempt = attempts.iter().find(|attempt| attempt.id == machine.identity.attempt);
+            let Some(attempt) = attempt.filter(|attempt| attempt.generation > 0) else { continue };
+            let generation = self.generation(attempt.generation).await.map_err(text)?;
+            let slot = &machine.identity.slot;
+            for edge in
+                generation.infrastructure.dependencies.iter().filter(|edge| edge.dependent == slot.node)
+            {
+                let ready = machines.iter().any(|other| {
+                    other.identity.slot.node == edge.dependee && other.boots_at <= machine.requested_at
+                });
+                findings.check(ready, || format!("{slot} was made before '{}' was ready", edge.dependee));
+            }
+        }
+        Ok(())
     }
 
     /// Checks what must hold once everything has settled: what is described is exactly what lives, it is
@@ -74,9 +95,7 @@ impl World {
         attempts: &[Attempt],
         findings: &mut Findings,
     ) -> Result<(), String> {
-        let key = generation_key(&self.infra, record.generation);
-        let generation: Generation =
-            read(&self.records, &key).await.map_err(text)?.ok_or("the generation is missing")?;
+        let generation = self.generation(record.generation).await.map_err(text)?;
         let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
         for node in &generation.infrastructure.nodes {
             let target = record.targets.get(&node.name).copied().unwrap_or(node.scaling.min);

@@ -14,7 +14,7 @@ use occopus_engine::engine::{Engine, Handlers, Policy};
 use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
 use occopus_engine::ids::{InfraId, StoreId};
-use occopus_engine::journal::{infra_key, read};
+use occopus_engine::journal::{generation_key, infra_key, read};
 use occopus_engine::lease::Holder;
 use occopus_engine::plan::Order;
 use occopus_engine::record::{Generation, InfraRecord, ScaleChange};
@@ -335,6 +335,13 @@ impl World {
     /// The infrastructure's record; `None` if there is none.
     pub async fn record(&self) -> Result<Option<InfraRecord>, EngineError> {
         read(&self.records, &infra_key(&self.infra)).await
+    }
+
+    /// A pinned generation.
+    pub async fn generation(&self, number: u64) -> Result<Generation, EngineError> {
+        let key = generation_key(&self.infra, number);
+        let missing = || EngineError::Record { key: key.to_string(), reason: "it is missing".to_owned() };
+        read(&self.records, &key).await?.ok_or_else(missing)
     }
 
     /// All events so far.

@@ -43,10 +43,13 @@ pub async fn assess(
     Situation { now, record, generation, topology, instances, closed, late, order, eager }
 }
 
-/// Resources of closed attempts that appeared after all. Looked for only where a creation was given up.
+/// Resources of closed attempts that appeared after all. Looked for where an attempt ended without ever
+/// having been ready: an answer that it does not exist may have been given too early.
 async fn late_arrivals(engine: &Engine, closed: &[Attempt], infra: &InfraId) -> Vec<Found> {
-    let given_up =
-        |attempt: &&Attempt| matches!(attempt.phase, Phase::Closed { outcome: Outcome::NeverAppeared, .. });
+    let given_up = |attempt: &&Attempt| {
+        let abandoned = matches!(attempt.phase, Phase::Closed { outcome: Outcome::Abandoned, .. });
+        attempt.ready_at.is_none() && !abandoned
+    };
     let mut places: Vec<_> = closed.iter().filter(given_up).map(|attempt| &attempt.place).collect();
     places.sort();
     places.dedup();
@@ -55,7 +58,7 @@ async fn late_arrivals(engine: &Engine, closed: &[Attempt], infra: &InfraId) -> 
         match find(engine, place).await {
             Ok(found) => late.extend(found.into_iter().filter(|found| {
                 found.identity.infra == *infra
-                    && closed.iter().any(|attempt| attempt.id == found.identity.attempt)
+                    && closed.iter().filter(given_up).any(|attempt| attempt.id == found.identity.attempt)
             })),
             Err(error) => tracing::warn!(%infra, %error, "could not look for late arrivals"),
         }

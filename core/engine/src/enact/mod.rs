@@ -55,6 +55,8 @@ enum Trouble {
     Fatal(EngineError),
     /// This action failed.
     Failed { reason: String, passing: bool },
+    /// It is clear now that there is no instance; the next plan fills the slot.
+    Vacant,
     /// The caller stopped the run.
     Interrupted,
 }
@@ -136,6 +138,8 @@ impl Enactor<'_> {
                 Err(Trouble::Failed { reason, passing }) => {
                     report.failed.push(Failed { slot: action.slot.clone(), reason, passing });
                 }
+                // Progress, but nothing that others could build upon.
+                Err(Trouble::Vacant) => report.succeeded += 1,
                 Err(Trouble::Interrupted) => report.interrupted = true,
                 Err(Trouble::Fatal(error)) => return Err(error),
             }

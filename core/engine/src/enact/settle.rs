@@ -26,6 +26,8 @@ struct Evidence {
     listings: usize,
     /// Why the same request was refused when it was sent again.
     refusal: Option<HandlerError>,
+    /// Whether a call for it ended badly, as opposed to never having been made.
+    ended_badly: bool,
     /// Why there is no answer yet.
     last_error: Option<String>,
 }
@@ -48,12 +50,13 @@ impl Enactor<'_> {
     /// effect after complete listings that start when the effect must have become visible.
     pub(super) async fn settle(&self, id: &AttemptId, wanted: bool) -> Result<(), Trouble> {
         let Some(attempt) = self.journal.attempt(id) else { return Ok(()) };
-        let Phase::Creating { deadline, .. } = attempt.phase else { return Ok(()) };
+        let Phase::Creating { deadline, error } = &attempt.phase else { return Ok(()) };
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
         let mut evidence = Evidence {
-            visible_at: self.visible_at(handler.as_ref(), deadline),
+            visible_at: self.visible_at(handler.as_ref(), *deadline),
             listings: 0,
             refusal: None,
+            ended_badly: error.is_some(),
             last_error: None,
         };
         for round in 0..TRIES {
@@ -85,8 +88,7 @@ impl Enactor<'_> {
             }
             evidence.listings += 1;
             if evidence.listings >= LISTINGS {
-                self.journal.create_failed(id, Outcome::NeverAppeared).await?;
-                return if wanted { Err(never_appeared(&attempt, evidence.refusal)) } else { Ok(()) };
+                return self.never_appeared(&attempt, wanted, evidence).await;
             }
         }
         let reason = evidence.last_error.unwrap_or_else(|| "no answer can be trusted yet".to_owned());
@@ -116,16 +118,17 @@ impl Enactor<'_> {
         if !handler.capabilities().idempotent_create || evidence.refusal.is_some() {
             return Ok(None);
         }
-        match self.replay(attempt, handler).await? {
-            None => {}
-            Some(Replay::Settled(result)) => return Ok(Some(result)),
-            Some(Replay::Nothing(error)) => evidence.last_error = Some(error.message),
-            Some(Replay::Unclear(error)) => {
+        let Some(replay) = self.replay(attempt, handler).await? else { return Ok(None) };
+        evidence.ended_badly = true;
+        match replay {
+            Replay::Settled(result) => return Ok(Some(result)),
+            Replay::Nothing(error) => evidence.last_error = Some(error.message),
+            Replay::Unclear(error) => {
                 evidence.last_error = Some(error.message);
                 evidence.listings = 0;
                 evidence.visible_at = self.visible_at(handler, self.engine.clock.wall());
             }
-            Some(Replay::Refused(error)) => evidence.refusal = Some(error),
+            Replay::Refused(error) => evidence.refusal = Some(error),
         }
         Ok(None)
     }
@@ -174,21 +177,32 @@ impl Enactor<'_> {
         self.until_ready(id).await
     }
 
+    /// Closes an attempt that left no trace. If no call ended badly, the process that was to make it died:
+    /// nothing failed, and the slot is simply empty.
+    async fn never_appeared(
+        &self,
+        attempt: &Attempt,
+        wanted: bool,
+        evidence: Evidence,
+    ) -> Result<(), Trouble> {
+        let failed = evidence.ended_badly;
+        self.journal.create_failed(&attempt.id, Outcome::NeverAppeared { failed }).await?;
+        match evidence {
+            _ if !wanted => Ok(()),
+            _ if !failed => Err(Trouble::Vacant),
+            Evidence { refusal: Some(refusal), .. } => Err(refusal.into()),
+            _ => Err(Trouble::Failed {
+                reason: format!("{} was not created: {} never showed it", attempt.slot, attempt.place),
+                passing: true,
+            }),
+        }
+    }
+
     /// Waits, but not beyond the end of the run.
     pub(super) async fn pause(&self, duration: Duration) -> Result<(), Trouble> {
         let pause = self.engine.random.jitter(duration);
         timeout(self.engine.clock.as_ref(), pause, self.stop.cancelled())
             .await
             .map_or(Ok(()), |()| Err(Trouble::Interrupted))
-    }
-}
-
-fn never_appeared(attempt: &Attempt, refusal: Option<HandlerError>) -> Trouble {
-    match refusal {
-        Some(refusal) => refusal.into(),
-        None => Trouble::Failed {
-            reason: format!("{} was not created: {} never showed it", attempt.slot, attempt.place),
-            passing: true,
-        },
     }
 }

@@ -86,7 +86,10 @@ fn failures_in_a_row(history: &[&Attempt]) -> usize {
 
 fn has_failed(attempt: &Attempt) -> bool {
     match &attempt.phase {
-        Phase::Closed { outcome: Outcome::Destroyed { failed, .. }, .. } => *failed,
+        Phase::Closed {
+            outcome: Outcome::Destroyed { failed, .. } | Outcome::NeverAppeared { failed },
+            ..
+        } => *failed,
         Phase::Destroying { failed, .. } => *failed,
         Phase::Closed { outcome: Outcome::Abandoned, .. } => false,
         _ => true,
