@@ -14,6 +14,9 @@ use occopus_engine::ids::InfraId;
 use occopus_engine::store::Store;
 use occopus_health::Checks;
 use occopus_resources::docker::DockerHandler;
+use occopus_resources::process::ProcessHandler;
+use occopus_resources::rate_limit::{RateLimit, RateLimits};
+use occopus_resources::retry::{Retry, RetryPolicy};
 use occopus_store::{SqliteStore, location};
 use occopus_template::Templates;
 
@@ -126,13 +129,20 @@ fn refuse_redis(configuration: Option<&Configuration>) -> Result<(), Error> {
     )))
 }
 
-fn handlers(_store: &Path, clock: &Arc<dyn Clock>, _random: &Random) -> Handlers {
-    let mut all: Vec<Arc<dyn ResourceHandler>> = vec![Arc::new(DockerHandler::new(clock.clone()))];
-    #[cfg(feature = "ec2")]
-    all.push(Arc::new(occopus_resource_ec2::Ec2Handler::default()));
+/// The handlers of this build, each behind a rate limit and bounded retries.
+fn handlers(store: &Path, clock: &Arc<dyn Clock>, random: &Random) -> Handlers {
+    let instances = store.parent().unwrap_or(Path::new(".")).join("instances");
+    let all: Vec<Arc<dyn ResourceHandler>> = vec![
+        Arc::new(ProcessHandler::new(instances, clock.clone(), random.clone())),
+        Arc::new(DockerHandler::new(clock.clone())),
+        #[cfg(feature = "ec2")]
+        Arc::new(occopus_resource_ec2::Ec2Handler::default()),
+    ];
     let mut handlers = Handlers::default();
     for handler in all {
-        handlers.register(handler);
+        let limited = Arc::new(RateLimit::new(handler, clock.clone(), RateLimits::default()));
+        let retried = Retry::new(limited, clock.clone(), random.clone(), RetryPolicy::default());
+        handlers.register(Arc::new(retried));
     }
     handlers
 }
