@@ -9,6 +9,7 @@ nothing is left.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import urllib.request
 from pathlib import Path
 
 EXAMPLE = "examples/three-tier"
+INFRA = "three-tier"
+STORE = "occopus.db"
 RESERVATIONS = Path("/var/tmp/occopus-addresses")
 # Steps that take seconds are given up after this many.
 PATIENCE = 120
@@ -51,10 +54,12 @@ class Occopus:
 
     def __init__(self, program, home):
         self.program = program
+        self.home = home
+        self.store = home / ".occopus" / STORE
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("OCCOPUS_")
         }
-        self.environment.update(HOME=str(home), OCCOPUS_STORE=str(home / ".occopus" / "occopus.db"))
+        self.environment.update(HOME=str(home), OCCOPUS_STORE=str(self.store))
 
     def run(self, *arguments, show=True):
         """Run the command and return what it wrote to stdout; show the command and its output."""
@@ -73,9 +78,9 @@ class Occopus:
         output = self.run(*arguments, "--quiet", "--format", "json", show=False)
         return [json.loads(line) for line in output.splitlines()]
 
-    def instances(self, infra):
+    def instances(self):
         """All instances by slot."""
-        (status,) = self.json("status", infra)
+        (status,) = self.json("status", INFRA)
         return {slot["slot"]: slot for node in status["nodes"] for slot in node["slots"]}
 
 
@@ -93,9 +98,9 @@ def processes(name, value):
     return found
 
 
-def show_front(occopus, infra, workers):
+def show_front(occopus, workers):
     """Fetch and show the page of the front as soon as it shows so many workers."""
-    url = f"http://{occopus.instances(infra)['front/1']['addresses'][0]}:8080/"
+    url = f"http://{occopus.instances()['front/1']['addresses'][0]}:8080/"
 
     def page():
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -115,80 +120,98 @@ def build(occopus):
     expect(not occopus.json("list"), "a plan changes nothing")
 
     say("2. Build it. Each node starts as soon as the nodes it depends on pass their checks.")
-    infra = occopus.run("build", *files).split()[-1]
-    occopus.run("status", infra)
-    instances = occopus.instances(infra)
+    infra_id = occopus.run("build", *files).split()[-1]
+    occopus.run("status", INFRA)
+    instances = occopus.instances()
     expect(len(instances) == 4, "there are four instances")
     expect(all(instance["state"] == "ready" for instance in instances.values()), "all are ready")
 
     say("3. The result: a front that shows two workers, which use one data service.")
-    show_front(occopus, infra, 2)
-    return infra
+    show_front(occopus, 2)
+    return infra_id
 
 
-def heal(occopus, infra):
+def heal(occopus):
     say("4. Kill a worker behind its back.")
-    before = occopus.instances(infra)
+    before = occopus.instances()
     (process,) = processes("OCCOPUS_NODE_ID", before["worker/1"]["node_id"])
     print(f"$ kill -9 {process}  # worker/1", flush=True)
     os.kill(process, signal.SIGKILL)
     until(lambda: not processes("OCCOPUS_NODE_ID", before["worker/1"]["node_id"]), "the worker is dead")
-    occopus.run("status", infra)
+    occopus.run("status", INFRA)
 
     say("5. One pass replaces exactly what is lost, and the events say why.")
-    occopus.run("maintain", infra)
-    events = occopus.run("events", infra)
-    after = occopus.instances(infra)
+    occopus.run("maintain", INFRA)
+    events = occopus.run("events", INFRA)
+    after = occopus.instances()
     replaced = {slot for slot in before if before[slot]["node_id"] != after[slot]["node_id"]}
     expect(replaced == {"worker/1"}, f"only worker/1 is replaced, not {sorted(replaced)}")
     expect(after["worker/1"]["state"] == "ready", "the new worker/1 is ready")
-    expect("worker/1 failed" in events, "the events say that worker/1 failed")
-    show_front(occopus, infra, 2)
+    expect("worker/1 stopped" in events, "the events say that worker/1 stopped")
+    show_front(occopus, 2)
 
 
-def scale(occopus, infra):
+def scale(occopus):
     say("6. Scale the workers. A request is registered; the next pass, or a running watch, carries it out.")
-    occopus.run("scale", infra, "worker+2")
-    occopus.run("maintain", infra)
-    occopus.run("status", infra)
-    workers = [slot for slot in occopus.instances(infra) if slot.startswith("worker/")]
+    occopus.run("scale", INFRA, "worker+2")
+    occopus.run("maintain", INFRA)
+    occopus.run("status", INFRA)
+    workers = [slot for slot in occopus.instances() if slot.startswith("worker/")]
     expect(len(workers) == 4, "there are four workers")
-    show_front(occopus, infra, 4)
+    show_front(occopus, 4)
 
 
-def destroy(occopus, infra, home):
+def destroy(occopus, infra_id):
     say("7. Destroy everything, and look whether something is left.")
-    occopus.run("destroy", infra, "--yes")
-    expect(not processes("OCCOPUS_INFRA_ID", infra), "no process is left")
-    left = [path for path in home.rglob("*") if path.is_file() and "occopus.db" not in path.name]
+    occopus.run("destroy", INFRA, "--yes")
+    expect(not processes("OCCOPUS_INFRA_ID", infra_id), "no process is left")
+    left = [path for path in occopus.home.rglob("*") if not path.is_dir() and not is_store(path)]
     expect(not left, f"no file is left beside the store, not {left}")
     reserved = RESERVATIONS.glob("127.*") if RESERVATIONS.exists() else []
-    expect(not any(str(home) in path.read_text() for path in reserved), "no address stays reserved")
+    expect(not any(str(occopus.home) in path.read_text() for path in reserved), "no address stays reserved")
     expect(not occopus.json("list"), "no infrastructure is left")
     print("No process, no file and no address is left.")
 
 
+def is_store(path):
+    return path.name.startswith(STORE)
+
+
+def tell(occopus):
+    """Tell the story; return whether everything was as expected."""
+    try:
+        infra_id = build(occopus)
+        heal(occopus)
+        scale(occopus)
+        destroy(occopus, infra_id)
+    except Unexpected as expected:
+        print(f"\nThe demo failed. Expected: {expected}", file=sys.stderr)
+        return False
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return False
+    return True
+
+
 def clean_up(occopus):
-    """Leave nothing behind, however the demo ended."""
-    for entry in occopus.json("list"):
-        occopus.run("destroy", entry["id"], "--yes", "--quiet")
+    """Leave nothing behind, however the demo ended. Without a trace of what runs, it could not be stopped."""
+    try:
+        for entry in occopus.json("list"):
+            occopus.run("destroy", entry["infra_id"], "--yes")
+    except Unexpected:
+        print(f"Something may be left; the store that knows it is {occopus.store}", file=sys.stderr)
+        return False
+    shutil.rmtree(occopus.home)
+    return True
 
 
 def main():
-    with tempfile.TemporaryDirectory(prefix="occopus-demo-") as folder:
-        home = Path(folder)
-        occopus = Occopus(sys.argv[1], home)
-        start = time.monotonic()
-        try:
-            infra = build(occopus)
-            heal(occopus, infra)
-            scale(occopus, infra)
-            destroy(occopus, infra, home)
-        except (Unexpected, KeyboardInterrupt) as problem:
-            print(f"\nThe demo failed. Expected: {problem}", file=sys.stderr)
-            clean_up(occopus)
-            return 1
-        say(f"Done in {time.monotonic() - start:.0f} s.")
+    start = time.monotonic()
+    occopus = Occopus(sys.argv[1], Path(tempfile.mkdtemp(prefix="occopus-demo-")))
+    succeeded = tell(occopus)
+    if not clean_up(occopus) or not succeeded:
+        return 1
+    say(f"Done in {time.monotonic() - start:.0f} s.")
     return 0
 
 
