@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use occopus_engine::control::Built;
+use occopus_engine::handler::ErrorKind;
 use occopus_engine::plan::Order;
-use occopus_sim::{Call, Done, Op, Settings, Shape, World, simulate};
+use occopus_sim::{Call, Done, Fault, Machine, Op, Settings, Shape, World, simulate};
+use serde_json::json;
 
 fn three_tiers() -> Shape {
     Shape::new("shop")
@@ -17,12 +19,256 @@ fn three_tiers() -> Shape {
         .needs("front", "worker")
 }
 
+fn of<'a>(machines: &'a [Machine], node: &str) -> Vec<&'a Machine> {
+    machines.iter().filter(|machine| machine.identity.slot.node == node).collect()
+}
+
+/// When all instances of `node` have booted.
+fn booted(machines: &[Machine], node: &str) -> Duration {
+    of(machines, node).iter().map(|machine| machine.boots_at.max(machine.visible_from)).max().unwrap()
+}
+
 #[test]
 fn builds_what_is_described_and_stays_there() {
     simulate(async {
         let world = World::new(1, Settings::default(), three_tiers());
         assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
         assert_eq!(world.cloud.alive().len(), 5);
+        world.check_settled().await.unwrap();
+        assert_eq!(world.cloud.calls(Call::Create), 5);
+    });
+}
+
+#[test]
+fn a_node_starts_when_its_own_dependencies_are_ready_and_not_later() {
+    for seed in 0..20 {
+        simulate(async {
+            // `slow` shares its level with `db`, but only `report` has to wait for it.
+            let shape = three_tiers().node("slow", 1, 1).node("report", 1, 1).needs("report", "slow");
+            let world = World::new(seed, Settings::default(), shape);
+            world.perform(Op::Build).await.unwrap();
+            let machines = world.cloud.audit();
+            // A look every few seconds, lengthened by its jitter, the answer's own time and one more look.
+            let slack = world.policy.poll.1.mul_f64(1.25) + Duration::from_secs(2);
+            for (dependent, dependee) in [("worker", "db"), ("front", "worker"), ("report", "slow")] {
+                let ready = booted(&machines, dependee);
+                for machine in of(&machines, dependent) {
+                    assert!(machine.requested_at >= ready, "{dependent} was started too early");
+                    assert!(machine.requested_at <= ready + slack, "{dependent} was started too late");
+                }
+            }
+            for node in ["db", "slow", "log"] {
+                assert!(of(&machines, node)[0].requested_at.is_zero(), "{node} waited for nothing");
+            }
+        });
+    }
+}
+
+#[test]
+fn sequential_order_makes_one_instance_at_a_time_in_file_order() {
+    simulate(async {
+        let mut world = World::new(2, Settings::default(), three_tiers());
+        world.order = Order::Sequential;
+        world.perform(Op::Build).await.unwrap();
+        let machines = world.cloud.audit();
+        let order: Vec<String> = machines.iter().map(|machine| machine.identity.slot.to_string()).collect();
+        assert_eq!(order, ["db/1", "log/1", "worker/1", "worker/2", "front/1"]);
+        for pair in machines.windows(2) {
+            assert!(pair[1].requested_at >= pair[0].boots_at, "two were started at the same time");
+        }
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn no_more_calls_are_under_way_at_an_endpoint_than_allowed() {
+    simulate(async {
+        let mut world = World::new(3, Settings::default(), Shape::new("wide").node("worker", 30, 30));
+        world.policy.max_parallel = 4;
+        world.cloud.change(|settings| {
+            settings.latency = (Duration::from_secs(1), Duration::from_secs(1));
+            settings.boot = (Duration::from_secs(60), Duration::from_secs(60));
+        });
+        world.perform(Op::Build).await.unwrap();
+        let machines = world.cloud.audit();
+        for machine in &machines {
+            let at = machine.requested_at;
+            let open = machines
+                .iter()
+                .filter(|other| other.requested_at <= at && at < other.requested_at + Duration::from_secs(1));
+            assert!(open.count() <= 4);
+        }
+        let last = machines.iter().map(|machine| machine.requested_at).max().unwrap();
+        assert!(
+            last < Duration::from_secs(10),
+            "booting holds no turn: the last one was asked for at {last:?}"
+        );
+    });
+}
+
+#[test]
+fn instances_are_looked_at_in_batches() {
+    simulate(async {
+        let world = World::new(4, Settings::default(), Shape::new("wide").node("worker", 100, 100));
+        world.perform(Op::Build).await.unwrap();
+        let looks = world.cloud.calls(Call::Observe);
+        world.perform(Op::Maintain).await.unwrap();
+        assert_eq!(world.cloud.calls(Call::Observe) - looks, 1, "one question for a hundred instances");
+        let looks = world.cloud.calls(Call::Observe);
+        world.perform(Op::Destroy).await.unwrap();
+        let during = world.cloud.calls(Call::Observe) - looks;
+        assert!(during < 50, "{during} questions to destroy a hundred instances");
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn an_implementation_that_is_refused_gives_way_to_the_next() {
+    simulate(async {
+        let shape = Shape::new("shop").node("db", 1, 1).with("db", json!({"broken": true}));
+        let world = World::new(5, Settings::default(), shape.implementation("db", json!({})));
+        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+        assert_eq!(world.cloud.calls(Call::Create), 2);
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_build_that_cannot_succeed_ends_with_the_reason_and_keeps_what_is_ready() {
+    for broken in [json!({"broken": true}), json!({"unrenderable": true})] {
+        simulate(async {
+            let world = World::new(6, Settings::default(), three_tiers().with("worker", broken.clone()));
+            let Done::Built(Built::Failed { failures }) = world.perform(Op::Build).await.unwrap() else {
+                panic!("the build must fail");
+            };
+            let reason = &failures[0].reason;
+            assert!(
+                reason.contains("image does not exist") || reason.contains("undefined variable"),
+                "{reason}"
+            );
+            assert!(world.cloud.calls(Call::Create) <= 4, "each implementation is tried once for each slot");
+            let alive: Vec<String> =
+                world.cloud.alive().iter().map(|machine| machine.identity.slot.to_string()).collect();
+            assert_eq!(alive, ["db/1", "log/1"]);
+            assert_eq!(
+                world.perform(Op::Destroy).await.unwrap(),
+                Done::Demolished(occopus_engine::control::Demolished::Gone)
+            );
+            world.check_settled().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_template_that_asks_for_an_address_makes_its_node_wait() {
+    simulate(async {
+        let shape = Shape::new("shop").node("sender", 1, 1).node("receiver", 1, 1);
+        let world = World::new(7, Settings::default(), shape.with("sender", json!({"asks": ["receiver"]})));
+        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+        let machines = world.cloud.audit();
+        assert!(of(&machines, "sender")[0].requested_at >= booted(&machines, "receiver"));
+    });
+}
+
+#[test]
+fn an_interrupted_build_keeps_what_it_has_and_is_resumed() {
+    for millis in (0..60_000).step_by(1_500) {
+        simulate(async {
+            let world = World::new(8, Settings::default(), three_tiers());
+            let process = world.process(None);
+            let (stop, clock) = (process.options.stop.clone(), world.clock.clone());
+            let interrupt = async {
+                clock.sleep(Duration::from_millis(millis)).await;
+                stop.cancel();
+            };
+            let (done, ()) = tokio::join!(world.perform_in(&process, Op::Build), interrupt);
+            let done = done.unwrap();
+            world.check_always().await.unwrap();
+            let before = world.cloud.alive();
+            assert!(matches!(done, Done::Built(Built::Interrupted | Built::Ready)));
+            assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+            let after: Vec<String> = world.cloud.alive().into_iter().map(|machine| machine.id).collect();
+            assert!(before.iter().all(|machine| after.contains(&machine.id)), "what was there is kept");
+            world.check_settled().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_failing_change_leaves_what_ran_alone_and_the_old_description_in_force() {
+    let broken = |shape: Shape| shape.node("cache", 1, 1).with("cache", json!({"broken": true}));
+    let changes = [
+        broken(three_tiers()),
+        broken(three_tiers().without("front")),
+        broken(three_tiers().scaling("worker", 1, 1)),
+        broken(three_tiers().node("new", 3, 3).without("log")),
+    ];
+    for change in changes {
+        simulate(async {
+            let world = World::new(9, Settings::default(), three_tiers());
+            world.perform(Op::Build).await.unwrap();
+            let before: Vec<String> = world.cloud.alive().into_iter().map(|machine| machine.id).collect();
+            let done = world.perform(Op::Change(change)).await.unwrap();
+            assert!(matches!(done, Done::Built(Built::Failed { .. })));
+            let after: Vec<String> = world.cloud.alive().into_iter().map(|machine| machine.id).collect();
+            assert_eq!(before, after);
+            assert_eq!(world.record().await.unwrap().unwrap().generation, 1);
+            world.check_settled().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_change_removes_the_old_only_when_the_new_is_ready() {
+    simulate(async {
+        let world = World::new(10, Settings::default(), three_tiers());
+        world.perform(Op::Build).await.unwrap();
+        let change = three_tiers().without("front").node("portal", 1, 1).needs("portal", "worker");
+        assert_eq!(world.perform(Op::Change(change)).await.unwrap(), Done::Built(Built::Ready));
+        let machines = world.cloud.audit();
+        assert!(of(&machines, "front")[0].gone_at.unwrap() > booted(&machines, "portal"));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_full_quota_fails_the_build_and_a_later_one_succeeds() {
+    simulate(async {
+        let world = World::new(11, Settings { quota: 2, ..Settings::default() }, three_tiers());
+        assert!(matches!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Failed { .. })));
+        assert_eq!(world.cloud.alive().len(), 2);
+        world.cloud.change(|settings| settings.quota = 9);
+        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn an_instance_that_dies_while_it_starts_fails_the_build_and_is_replaced_by_the_next() {
+    simulate(async {
+        let world = World::new(12, Settings::default(), Shape::new("one").node("db", 1, 1));
+        world.cloud.change(|settings| settings.boot = (Duration::from_secs(50), Duration::from_secs(50)));
+        let killer = async {
+            world.wait(Duration::from_secs(20)).await;
+            world.cloud.kill(&world.cloud.alive()[0].id);
+        };
+        let (done, ()) = tokio::join!(world.perform(Op::Build), killer);
+        assert!(matches!(done.unwrap(), Done::Built(Built::Ready | Built::Failed { .. })));
+        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_back_end_that_never_answers_does_not_hold_a_build_forever() {
+    simulate(async {
+        let world = World::new(13, Settings::default(), Shape::new("one").node("db", 1, 1));
+        world.cloud.inject(Call::Observe, vec![Fault::Refuse(ErrorKind::Auth); 100_000]);
+        let Done::Built(Built::Failed { failures }) = world.perform(Op::Build).await.unwrap() else {
+            panic!("the build must end");
+        };
+        assert!(failures[0].reason.contains("not ready after 1800 s"), "{}", failures[0].reason);
+        world.settle().await.unwrap();
         world.check_settled().await.unwrap();
     });
 }

@@ -17,7 +17,7 @@ use crate::store::Table;
 use crate::topology::Topology;
 
 /// Gathers the situation of an infrastructure: looks at every living instance, and for late arrivals
-/// where creations were given up.
+/// where creations were given up. `eager`: a user asks for a build now.
 pub async fn assess(
     engine: &Engine,
     (record, generation): (InfraRecord, Generation),
@@ -40,6 +40,7 @@ pub async fn assess(
         })
         .collect();
     let topology = Topology::of(&generation, engine.contextualiser.as_ref());
+    let eager = eager.then_some(now);
     Situation { now, record, generation, topology, instances, closed, late, order, eager }
 }
 

@@ -74,9 +74,10 @@ impl Controller<'_> {
     pub async fn converge(&self, on_plan: OnPlan<'_>) -> Result<Built, EngineError> {
         let mut total = Pass::default();
         let mut failures = Vec::new();
-        for round in 0..ROUNDS * 4 {
+        let begun = self.engine.clock.wall();
+        for _ in 0..ROUNDS * 4 {
             let tried = self.journal.attempts().len();
-            let pass = self.pass(round == 0, on_plan).await?;
+            let pass = self.pass(Some(begun), on_plan).await?;
             total.enacted.succeeded += pass.enacted.succeeded;
             total.plan.notes.clone_from(&pass.plan.notes);
             if pass.enacted.interrupted {

@@ -47,7 +47,7 @@ impl Controller<'_> {
         }
         let mut failures = Vec::new();
         for _ in 0..ROUNDS {
-            let pass = self.pass(true, on_plan).await?;
+            let pass = self.pass(None, on_plan).await?;
             if pass.enacted.interrupted {
                 return Ok(Demolished::Interrupted);
             }

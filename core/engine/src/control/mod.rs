@@ -7,6 +7,7 @@ mod scale;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -104,18 +105,19 @@ impl<'a> Controller<'a> {
     }
 
     /// Looks at everything and records what that changed.
-    async fn look(&self, eager: bool) -> Result<Situation, EngineError> {
+    async fn look(&self, eager: Option<Timestamp>) -> Result<Situation, EngineError> {
         let record = self.journal.record().await?;
         let generation = self.journal.generation(record.generation).await?;
-        let situation = assess(
+        let mut situation = assess(
             self.engine,
             (record, generation),
             self.journal.attempts(),
             self.journal.infra(),
             self.options.order,
-            eager,
+            eager.is_some(),
         )
         .await;
+        situation.eager = eager;
         for instance in &situation.instances {
             if let Some(verdict) = &instance.verdict {
                 crate::remember::remember(&self.journal, &instance.attempt, verdict, situation.now).await?;
@@ -124,8 +126,9 @@ impl<'a> Controller<'a> {
         Ok(situation)
     }
 
-    /// One pass: consume scaling requests, observe, plan, enact.
-    pub async fn pass(&self, eager: bool, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
+    /// One pass: consume scaling requests, observe, plan, enact. `eager` is when a user asked for a build;
+    /// `None` for a maintainer, who gives a slot that failed time.
+    pub async fn pass(&self, eager: Option<Timestamp>, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
         self.consume_scaling().await?;
         let situation = self.look(eager).await?;
         let plan = plan(&situation, &self.engine.policy);
@@ -146,13 +149,13 @@ impl<'a> Controller<'a> {
     /// One look after the infrastructure: passes until there is nothing more to do now, as long as each
     /// achieves something.
     pub async fn maintain(&self, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
-        let mut total = self.pass(false, on_plan).await?;
+        let mut total = self.pass(None, on_plan).await?;
         let mut last = total.clone();
         for _ in 1..ROUNDS {
             if last.plan.is_empty() || last.enacted.interrupted || !last.enacted.failed.is_empty() {
                 break;
             }
-            last = self.pass(false, on_plan).await?;
+            last = self.pass(None, on_plan).await?;
             total.enacted.succeeded += last.enacted.succeeded;
             total.enacted.failed.extend(last.enacted.failed.clone());
             total.enacted.interrupted |= last.enacted.interrupted;

@@ -33,26 +33,29 @@ pub(super) fn turn<'a>(
     let mut history: Vec<&Attempt> =
         situation.closed.iter().filter(|attempt| attempt.slot == *slot).chain(failing).collect();
     history.sort_by_key(|attempt| attempt.created_at);
-    let recent = history.iter().filter(|attempt| within_hour(attempt, situation.now)).count();
-    if recent >= policy.creations_per_hour && !situation.eager {
-        let oldest = history[history.len() - policy.creations_per_hour].created_at;
+    // A user who asks for a build wants it tried now, whatever failed before; each build has its own budget.
+    let counted = match situation.eager {
+        Some(since) => &history[history.partition_point(|attempt| attempt.created_at < since)..],
+        None => &history[..],
+    };
+    let recent = counted.iter().filter(|attempt| within_hour(attempt, situation.now)).count();
+    if recent >= policy.creations_per_hour {
+        let oldest = counted[counted.len() - policy.creations_per_hour].created_at;
         return Turn::Later(format!(
             "it was created {recent} times within an hour; next try after {:.0}",
             oldest + Duration::from_secs(3600)
         ));
     }
-    let failures = failures_in_a_row(&history);
+    let failures = failures_in_a_row(counted);
     let round = failures / candidates.len();
-    if round > 0 && failures.is_multiple_of(candidates.len()) && !situation.eager {
-        let pause = backoff(policy, round);
-        let last = history.last().map_or(situation.now, |attempt| failed_at(attempt));
-        if situation.now < last + pause {
-            return Turn::Later(format!(
-                "it failed {failures} times in a row; next try after {:.0}",
-                last + pause
-            ));
+    if round > 0 && failures.is_multiple_of(candidates.len()) {
+        let last = counted.last().map_or(situation.now, |attempt| failed_at(attempt));
+        let next = last + backoff(policy, round);
+        if situation.eager.is_some() || situation.now < next {
+            return Turn::Later(format!("it failed {failures} times in a row; next try after {next:.0}"));
         }
     }
+    let failures = failures_in_a_row(&history);
     let (index, implementation) = candidates[failures % candidates.len()];
     Turn::Now(index, implementation)
 }

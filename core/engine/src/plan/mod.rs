@@ -53,8 +53,9 @@ pub struct Situation {
     pub late: Vec<Found>,
     /// The order of creation.
     pub order: Order,
-    /// Whether a slot that failed before is tried at once, as a user who repeats a build expects.
-    pub eager: bool,
+    /// When a user asked for a build. A slot that failed before that is tried at once, with each of its
+    /// implementations once; `None` for a maintainer, who gives a slot time.
+    pub eager: Option<Timestamp>,
 }
 
 /// What an action does.

@@ -230,7 +230,9 @@ impl<'a> Planner<'a> {
         match state(instance) {
             InstanceState::Ready => Path::Ready,
             InstanceState::Pending => self.await_ready(node, attempt, reason),
-            InstanceState::Unhealthy if self.situation.eager || self.has_missing_dependants(node) => {
+            InstanceState::Unhealthy
+                if self.situation.eager.is_some() || self.has_missing_dependants(node) =>
+            {
                 self.await_ready(node, attempt, reason)
             }
             InstanceState::Unhealthy => self.defer(attempt.slot.clone(), reason.to_owned()),
