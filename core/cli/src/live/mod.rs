@@ -74,7 +74,9 @@ impl Progress {
     }
 
     fn draw(&self) {
-        let (columns, rows) = crossterm::terminal::size().unwrap_or((80, 24));
+        // Some terminals do not know their size and say that it is nothing.
+        let known = crossterm::terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
+        let (columns, rows) = known.unwrap_or((80, 24));
         let size = Size { columns: usize::from(columns), rows: usize::from(rows) };
         let lines = self.tree().lines(size, self.start.elapsed(), self.output.colors_progress());
         if !lines.is_empty() {
