@@ -1,5 +1,7 @@
 //! A process that dies at any write, and the one that comes after it.
 
+use std::time::Duration;
+
 use occopus_engine::record::{Goal, ScaleChange};
 use occopus_sim::{Crash, Done, Op, Settings, Shape, When, World, simulate};
 
@@ -133,4 +135,27 @@ fn a_crash_without_its_own_lease_does_not_need_the_dead_process() {
         assert!(waited >= world.policy.lease, "a lease of another machine is respected until it has run out");
         world.check_settled().await.unwrap();
     });
+}
+
+/// The process dies while its create call is under way; the call takes effect later, as real ones do.
+#[test]
+fn a_call_that_outlives_its_process_is_waited_for() {
+    for seed in 0..20 {
+        simulate(async {
+            let slow = (Duration::from_secs(20), Duration::from_secs(28));
+            let settings =
+                Settings { idempotent: false, visibility: Duration::from_secs(1), ..Settings::default() };
+            let world =
+                World::new(seed, Settings { latency: slow, ..settings }, Shape::new("one").node("db", 1, 1));
+            tokio::select! {
+                _ = world.perform(Op::Build) => panic!("the call takes longer"),
+                () = world.wait(Duration::from_secs(1)) => {}
+            }
+            world.cloud.change(|settings| settings.latency = Default::default());
+            world.perform(Op::Maintain).await.unwrap();
+            world.calm_down().await;
+            assert_eq!(world.cloud.audit().len(), 1, "no second machine while the first is on its way");
+            world.check_settled().await.unwrap();
+        });
+    }
 }

@@ -1,0 +1,223 @@
+//! Looking after what runs: what is lost is replaced, and nothing else is touched.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use occopus_engine::control::Pass;
+use occopus_engine::handler::ErrorKind;
+use occopus_engine::plan::Note;
+use occopus_sim::{Call, Done, Fault, Op, Settings, Shape, World, simulate};
+
+fn shape() -> Shape {
+    Shape::new("shop").node("db", 1, 1).node("worker", 4, 9).needs("worker", "db")
+}
+
+async fn built(seed: u64) -> World {
+    let world = World::new(seed, Settings::default(), shape());
+    world.perform(Op::Build).await.unwrap();
+    world
+}
+
+fn ids(world: &World) -> BTreeSet<String> {
+    world.cloud.alive().into_iter().map(|machine| machine.id).collect()
+}
+
+fn of(world: &World, slot: &str) -> String {
+    let machines = world.cloud.alive();
+    machines.into_iter().find(|machine| machine.identity.slot.to_string() == slot).unwrap().id
+}
+
+async fn maintain(world: &World) -> Pass {
+    match world.perform(Op::Maintain).await.unwrap() {
+        Done::Passed(pass) => pass,
+        other => panic!("{other:?} is no pass"),
+    }
+}
+
+/// The actions of the first plan, in words.
+fn actions(pass: &Pass) -> Vec<String> {
+    pass.plan.actions.iter().map(ToString::to_string).collect()
+}
+
+fn deferred(pass: &Pass) -> usize {
+    pass.plan.notes.iter().filter(|note| matches!(note, Note::Deferred { .. })).count()
+}
+
+#[test]
+fn a_lost_instance_is_replaced_and_only_that_one() {
+    simulate(async {
+        let world = built(1).await;
+        let (before, lost) = (ids(&world), of(&world, "worker/2"));
+        world.wait(Duration::from_secs(60)).await;
+        world.cloud.kill(&lost);
+        let pass = maintain(&world).await;
+        assert_eq!(
+            actions(&pass),
+            [
+                "destroy worker/2: worker/2 no longer exists",
+                "create worker/2 on sim: worker/2 no longer exists"
+            ]
+        );
+        let kept: BTreeSet<String> = before.into_iter().filter(|id| *id != lost).collect();
+        assert!(kept.is_subset(&ids(&world)));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn an_instance_that_stopped_is_removed_and_replaced() {
+    simulate(async {
+        let world = built(2).await;
+        let stopped = of(&world, "db/1");
+        world.cloud.stop(&stopped);
+        let workers: BTreeSet<String> = ids(&world).into_iter().filter(|id| *id != stopped).collect();
+        maintain(&world).await;
+        assert!(!ids(&world).contains(&stopped), "the stopped machine is not left behind");
+        assert!(workers.is_subset(&ids(&world)), "those that depend on it are not replaced");
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn an_unresponsive_instance_is_replaced_when_its_time_has_run_out_and_not_before() {
+    simulate(async {
+        let world = built(3).await;
+        let silent = of(&world, "worker/1");
+        world.cloud.set_healthy(&silent, false);
+        for _ in 0..10 {
+            let pass = maintain(&world).await;
+            assert!(pass.plan.is_empty(), "{:?}", actions(&pass));
+            world.wait(Duration::from_secs(58)).await;
+        }
+        for _ in 0..2 {
+            maintain(&world).await;
+            world.wait(Duration::from_secs(58)).await;
+        }
+        assert!(!ids(&world).contains(&silent));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn time_in_which_nobody_looked_does_not_count_against_an_instance() {
+    simulate(async {
+        let world = built(4).await;
+        let silent = of(&world, "worker/1");
+        world.cloud.set_healthy(&silent, false);
+        for _ in 0..5 {
+            maintain(&world).await;
+            world.wait(Duration::from_secs(3600)).await;
+        }
+        assert!(ids(&world).contains(&silent), "five looks are no ten minutes of failure");
+        world.cloud.set_healthy(&silent, true);
+        maintain(&world).await;
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn when_most_fail_at_once_the_observer_is_suspected_and_nothing_is_replaced() {
+    simulate(async {
+        let world = built(5).await;
+        let before = ids(&world);
+        before.iter().take(4).for_each(|id| world.cloud.set_healthy(id, false));
+        for _ in 0..30 {
+            let pass = maintain(&world).await;
+            assert!(!pass.plan.changes_anything());
+            assert!(pass.plan.notes.iter().any(|note| {
+                matches!(note, Note::Warning { text } if text.contains("is this machine's own network at fault"))
+            }));
+            world.wait(Duration::from_secs(60)).await;
+        }
+        assert_eq!(before, ids(&world));
+        before.iter().for_each(|id| world.cloud.set_healthy(id, true));
+        maintain(&world).await;
+        world.check_settled().await.unwrap();
+        assert_eq!(before, ids(&world), "the pause ends by itself");
+    });
+}
+
+#[test]
+fn a_back_end_that_cannot_be_asked_makes_instances_unknown_and_never_lost() {
+    simulate(async {
+        let world = built(6).await;
+        let before = ids(&world);
+        world.cloud.inject(Call::Observe, vec![Fault::Refuse(ErrorKind::Auth); 3]);
+        for _ in 0..3 {
+            let pass = maintain(&world).await;
+            assert!(pass.plan.is_empty());
+            assert_eq!(deferred(&pass), 5);
+        }
+        assert_eq!(before, ids(&world));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_slot_that_keeps_failing_is_tried_less_and_less_often() {
+    simulate(async {
+        let world = built(7).await;
+        world.cloud.change(|settings| settings.quota = 4);
+        let lost = of(&world, "worker/3");
+        world.cloud.kill(&lost);
+        world.wait(Duration::from_secs(60)).await;
+        let calls = world.cloud.calls(Call::Create);
+        for _ in 0..(2 * 3600 / 30) {
+            maintain(&world).await;
+            world.wait(Duration::from_secs(30)).await;
+        }
+        let tries = world.cloud.calls(Call::Create) - calls;
+        assert!(tries <= 2 * world.policy.creations_per_hour + 1, "{tries} tries within two hours");
+        assert!(tries > 2, "it is not given up either");
+        world.cloud.change(|settings| settings.quota = 9);
+        world.wait(Duration::from_secs(3600)).await;
+        maintain(&world).await;
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn an_instance_that_died_before_it_was_ever_ready_is_replaced_by_a_maintainer() {
+    simulate(async {
+        let world = World::new(8, Settings::default(), Shape::new("one").node("db", 1, 1));
+        let process = world.process(None);
+        let stop = process.options.stop.clone();
+        let (_, ()) = tokio::join!(world.perform_in(&process, Op::Build), async {
+            world.wait(Duration::from_secs(1)).await;
+            stop.cancel();
+        });
+        world.wait(Duration::from_secs(60)).await;
+        world.cloud.stop(&of(&world, "db/1"));
+        maintain(&world).await;
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn resources_of_another_store_are_never_touched() {
+    simulate(async {
+        let world = built(9).await;
+        let mut identity = world.cloud.alive()[0].identity.clone();
+        identity.store = "another store".into();
+        let foreign = world.cloud.plant(identity);
+        maintain(&world).await;
+        world.check_settled().await.unwrap();
+        world.perform(Op::Destroy).await.unwrap();
+        assert_eq!(ids(&world), BTreeSet::from([foreign]));
+    });
+}
+
+#[test]
+fn settled_attempts_are_forgotten_after_a_day() {
+    simulate(async {
+        let world = built(10).await;
+        world.cloud.kill(&of(&world, "worker/2"));
+        world.wait(Duration::from_secs(60)).await;
+        maintain(&world).await;
+        assert_eq!(world.attempts().await.unwrap().len(), 6);
+        world.wait(world.policy.watch + Duration::from_secs(60)).await;
+        maintain(&world).await;
+        assert_eq!(world.attempts().await.unwrap().len(), 5);
+        world.check_settled().await.unwrap();
+    });
+}

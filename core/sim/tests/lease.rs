@@ -1,0 +1,153 @@
+//! Several processes at once: one of them works, the others wait or go, and one that lost its lease
+//! changes nothing any more.
+
+use std::time::Duration;
+
+use occopus_engine::control::{Built, Controller};
+use occopus_engine::error::EngineError;
+use occopus_engine::lease::is_wanted;
+use occopus_sim::{Crash, Done, Op, Process, Settings, Shape, When, World, simulate};
+
+fn world(seed: u64) -> World {
+    let shape = Shape::new("shop").node("db", 1, 1).node("worker", 3, 9).needs("worker", "db");
+    let mut world = World::new(seed, Settings::default(), shape);
+    world.same_machine = false;
+    world
+}
+
+fn impatient(world: &World) -> Process {
+    let mut process = world.process(None);
+    process.options.patience = Duration::ZERO;
+    process
+}
+
+#[test]
+fn a_second_controller_is_refused_and_told_who_is_at_work() {
+    simulate(async {
+        let world = world(1);
+        let first = world.process(None);
+        let second = async {
+            world.wait(Duration::from_secs(1)).await;
+            world.perform_in(&impatient(&world), Op::Maintain).await
+        };
+        let (done, refused) = tokio::join!(world.perform_in(&first, Op::Build), second);
+        let error = refused.unwrap_err();
+        assert!(matches!(error, EngineError::Busy { .. }), "{error}");
+        assert!(error.to_string().contains("`sim`"), "{error}");
+        assert_eq!(done.unwrap(), Done::Built(Built::Ready));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_patient_controller_waits_for_its_turn() {
+    simulate(async {
+        let world = world(2);
+        let first = world.process(None);
+        let second = async {
+            world.wait(Duration::from_secs(1)).await;
+            let done = world.perform(Op::Destroy).await.unwrap();
+            (done, world.cloud.audit().len())
+        };
+        let (built, (_, made)) = tokio::join!(world.perform_in(&first, Op::Build), second);
+        assert_eq!(built.unwrap(), Done::Built(Built::Ready), "the first was left in peace");
+        assert_eq!(made, 4);
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_living_holder_keeps_its_lease_however_long_it_works() {
+    simulate(async {
+        let world = world(3);
+        world.cloud.change(|settings| settings.boot = (Duration::from_secs(500), Duration::from_secs(500)));
+        let first = world.process(None);
+        let second = async {
+            world.wait(Duration::from_secs(1)).await;
+            world.perform(Op::Maintain).await
+        };
+        let (built, refused) = tokio::join!(world.perform_in(&first, Op::Build), second);
+        assert_eq!(built.unwrap(), Done::Built(Built::Ready));
+        assert!(matches!(refused, Err(EngineError::Busy { .. })), "its patience ends before the work does");
+    });
+}
+
+#[test]
+fn only_one_of_several_contenders_takes_over_from_a_dead_holder() {
+    for seed in 0..20 {
+        simulate(async {
+            let world = world(seed);
+            let died = world.perform_until(Crash { at: 6, when: When::After }, Op::Build).await;
+            assert!(died.is_none());
+            let (a, b, c) =
+                tokio::join!(world.perform(Op::Build), world.perform(Op::Maintain), world.perform(Op::Build));
+            for done in [a, b, c] {
+                assert!(done.is_ok(), "one after the other, none is robbed: {done:?}");
+            }
+            world.check_settled().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_waiting_command_is_known_to_the_holder_until_it_is_served() {
+    simulate(async {
+        let world = world(5);
+        world.perform(Op::Build).await.unwrap();
+        // Each works for a minute, and sees in its middle and at its end whether somebody waits.
+        let work = |delay: u64| {
+            let world = &world;
+            async move {
+                world.wait(Duration::from_secs(delay)).await;
+                let Process { engine, options, .. } = world.process(None);
+                let controller = Controller::open(&engine, &world.infra, options, |_| {}).await.unwrap();
+                world.wait(Duration::from_secs(30)).await;
+                let wanted = is_wanted(&world.records, &world.infra).await.unwrap();
+                world.wait(Duration::from_secs(30)).await;
+                controller.close().await.unwrap();
+                wanted
+            }
+        };
+        let (first, second, third) = tokio::join!(work(0), work(5), work(10));
+        assert_eq!([first, second, third], [true, true, false]);
+    });
+}
+
+/// Suspends a build for longer than its lease right after each of its writes, while another process
+/// takes over, finishes the work and destroys everything.
+#[test]
+fn a_controller_that_slept_through_its_lease_changes_nothing_any_more() {
+    for commit in 1.. {
+        let slept = simulate(async {
+            let world = world(6);
+            let sleeper = world.process(None);
+            sleeper.store.freeze_after(commit, Duration::from_secs(3600));
+            let successor = async {
+                world.wait(Duration::from_secs(400)).await;
+                if sleeper.store.commits() < commit {
+                    return None;
+                }
+                if world.record().await.unwrap().is_some() {
+                    world.perform(Op::Build).await.unwrap();
+                    world.perform(Op::Destroy).await.unwrap();
+                }
+                Some(world.cloud.changing_calls())
+            };
+            let (woken, calls) = tokio::join!(world.perform_in(&sleeper, Op::Build), successor);
+            let Some(calls) = calls else { return false };
+            match woken {
+                Err(EngineError::LeaseLost(_)) => {}
+                // Nobody took the lease of what is not there yet, or the work was done before.
+                Ok(_) if calls == 0 || sleeper.store.commits() <= commit + 1 => return true,
+                other => panic!("commit {commit}: it woke up and went on: {other:?}"),
+            }
+            assert_eq!(world.cloud.changing_calls(), calls, "commit {commit}: it called the cloud again");
+            world.check_settled().await.unwrap();
+            true
+        });
+        if !slept {
+            assert!(commit > 20, "a build has more than {commit} writes");
+            break;
+        }
+    }
+}
