@@ -3,6 +3,7 @@
 pub mod conformance;
 pub mod docker;
 pub mod faults;
+#[cfg(target_os = "linux")]
 pub mod process;
 pub mod rate_limit;
 pub mod retry;

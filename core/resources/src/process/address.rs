@@ -47,7 +47,7 @@ impl Reservations {
     /// holder no longer exists is taken over.
     pub(super) fn reserve(&self, address: Ipv4Addr, holder: &Path) -> io::Result<bool> {
         self.ensure_folder()?;
-        let draft = self.folder.join(format!(".{}", Uuid::new_v4()));
+        let draft = self.folder.join(format!("{}{}", drafts_of(holder), Uuid::new_v4()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(KEPT).open(&draft)?;
         let reserved = file
             .write_all(holder.as_os_str().as_bytes())
@@ -70,8 +70,17 @@ impl Reservations {
         Ok(false)
     }
 
-    /// Gives `address` back if it is reserved for `holder`.
+    /// Gives `address` back if it is reserved for `holder`, and tidies up after tries to reserve one
+    /// that were cut short.
     pub(super) fn release(&self, address: Ipv4Addr, holder: &Path) -> io::Result<()> {
+        let drafts = drafts_of(holder);
+        let is_draft = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&drafts);
+        for draft in self.folder.read_dir().into_iter().flatten().flatten().filter(is_draft) {
+            // Tidying only: what somebody else put here must not keep an instance from being removed.
+            if let Err(error) = fs::remove_file(draft.path()) {
+                tracing::debug!(file = %draft.path().display(), %error, "draft of a reservation not removed");
+            }
+        }
         let file = self.folder.join(address.to_string());
         if !is_held_by(&file, holder) {
             return Ok(());
@@ -117,6 +126,11 @@ impl Reservations {
         }
         Ok(())
     }
+}
+
+/// How the names of files begin that become reservations for `holder`.
+fn drafts_of(holder: &Path) -> String {
+    format!(".{}-", holder.file_name().unwrap_or_default().to_string_lossy())
 }
 
 fn is_held_by(file: &Path, holder: &Path) -> bool {
@@ -174,6 +188,18 @@ mod tests {
         bench.reservations.release(ADDRESS, &one).unwrap();
         assert!(bench.reservations.reserve(ADDRESS, &other).unwrap());
         assert_eq!(bench.files(), 1);
+    }
+
+    #[test]
+    fn release_takes_what_an_interrupted_try_left() {
+        let bench = Bench::new();
+        let (one, other) = (bench.holder("one"), bench.holder("other"));
+        assert!(bench.reservations.reserve(ADDRESS, &other).unwrap());
+        for holder in [&one, &other] {
+            fs::write(bench.reservations.folder.join(format!("{}x", drafts_of(holder))), "").unwrap();
+        }
+        bench.reservations.release(Ipv4Addr::new(127, 1, 1, 1), &one).unwrap();
+        assert_eq!(bench.files(), 2);
     }
 
     #[test]

@@ -4,24 +4,34 @@ use std::collections::BTreeSet;
 
 use super::procfs::{Birth, Stat};
 
+/// Whose marker a process was started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// The instance's own.
+    Own,
+    /// Another instance's.
+    Foreign,
+    /// None, or it cannot be read, as for a moment while a process becomes another program.
+    None,
+}
+
 /// The living processes of the instance whose main process was `leader`.
 ///
 /// * Members of its session, if a witness proves that the session is still its own: the leader itself
-///   (a zombie will do), a process `known` to belong from an earlier look, or one `marked`: started
-///   with the instance's marker. Without a witness the number may meanwhile belong to a stranger.
-/// * Descendants of those that left the session, if they are `marked`. Descent alone is not enough (an
-///   instance may have started instances of its own, which stay), the marker alone is not either
-///   (anybody may have inherited it).
+///   (a zombie will do), a process `known` to belong from an earlier look, or one with its own
+///   mark. Without a witness the number may meanwhile belong to a stranger. A mark alone makes no
+///   member: anybody may have inherited it.
+/// * Descendants of members that left the session, unless they have a foreign mark: an instance may
+///   have started instances of its own, which stay.
 pub(super) fn family(
     all: &[Stat],
     leader: Birth,
     known: &BTreeSet<Birth>,
-    marked: impl Fn(i32) -> bool,
+    mark: impl Fn(i32) -> Mark,
 ) -> BTreeSet<Birth> {
-    let session: Vec<&Stat> =
-        all.iter().filter(|stat| stat.session == leader.pid && stat.birth.start >= leader.start).collect();
+    let session: Vec<&Stat> = all.iter().filter(|stat| stat.could_belong_to(leader)).collect();
     let witnessed = session.iter().any(|stat| stat.birth == leader || known.contains(&stat.birth))
-        || session.iter().any(|stat| marked(stat.birth.pid));
+        || session.iter().any(|stat| mark(stat.birth.pid) == Mark::Own);
     let mut members: BTreeSet<Birth> =
         all.iter().map(|stat| stat.birth).filter(|birth| known.contains(birth)).collect();
     if witnessed {
@@ -33,7 +43,7 @@ pub(super) fn family(
             .filter(|stat| !members.contains(&stat.birth))
             .filter(|stat| {
                 let elder = |member: &Birth| member.pid == stat.parent && member.start <= stat.birth.start;
-                members.iter().any(elder) && marked(stat.birth.pid)
+                members.iter().any(elder) && mark(stat.birth.pid) != Mark::Foreign
             })
             .map(|stat| stat.birth)
             .collect();
@@ -60,9 +70,14 @@ mod tests {
         Stat { dead: true, ..stat }
     }
 
-    fn pids(all: &[Stat], known: &[Birth], marked: &[i32]) -> Vec<i32> {
+    fn pids(all: &[Stat], known: &[Birth], own: &[i32]) -> Vec<i32> {
+        let mark = |pid| if own.contains(&pid) { Mark::Own } else { Mark::None };
+        marked_pids(all, known, mark)
+    }
+
+    fn marked_pids(all: &[Stat], known: &[Birth], mark: impl Fn(i32) -> Mark) -> Vec<i32> {
         let known = known.iter().copied().collect();
-        family(all, LEADER, &known, |pid| marked.contains(&pid)).iter().map(|birth| birth.pid).collect()
+        family(all, LEADER, &known, mark).iter().map(|birth| birth.pid).collect()
     }
 
     #[test]
@@ -97,14 +112,15 @@ mod tests {
     }
 
     #[test]
-    fn a_child_in_a_session_of_its_own_belongs_if_it_is_marked() {
+    fn a_child_in_a_session_of_its_own_belongs_unless_it_is_an_instance_itself() {
         let all = [
             process(100, 1, 100, 50),
             process(200, 100, 200, 60),
             process(201, 200, 201, 61),
             process(300, 100, 300, 60),
         ];
-        assert_eq!(pids(&all, &[], &[200, 201]), [100, 200, 201]);
+        let mark = |pid| if pid == 300 { Mark::Foreign } else { Mark::None };
+        assert_eq!(marked_pids(&all, &[], mark), [100, 200, 201]);
     }
 
     #[test]

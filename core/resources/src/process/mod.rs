@@ -2,7 +2,7 @@
 //!
 //! Each instance has an address of its own in 127.0.0.0/8, a working folder, a log and a clean
 //! environment, and lives on when the command that started it ends. What is known about it is in its
-//! [folder](folder); it is the process with the run of the machine, identifier and start time written
+//! folder; it is the process with the run of the machine, identifier and start time written
 //! there, and never just one that looks like it.
 
 mod address;
@@ -360,3 +360,6 @@ fn trouble(what: impl fmt::Display) -> impl FnOnce(io::Error) -> HandlerError {
         HandlerError::new(kind, format!("{what}: {error}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

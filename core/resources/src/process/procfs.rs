@@ -30,6 +30,11 @@ pub(super) struct Stat {
 }
 
 impl Stat {
+    /// Whether it is in the session that `leader` began, or in a later one with the same number.
+    pub(super) fn could_belong_to(&self, leader: Birth) -> bool {
+        self.session == leader.pid && self.birth.start >= leader.start
+    }
+
     /// Reads the line of `/proc/PID/stat`. The program's name in it may hold blanks and parentheses.
     fn parse(line: &str) -> Option<Self> {
         let (pid, rest) = line.split_once(" (")?;
@@ -86,11 +91,15 @@ pub(super) fn snapshot() -> io::Result<Vec<Stat>> {
     Ok(all)
 }
 
-/// Whether the process was started with the variable `entry` (`NAME=VALUE`). One whose environment
-/// cannot be read was not.
-pub(super) fn was_started_with(pid: i32, entry: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|item| item == entry.as_bytes()))
+/// The value of the variable `name` that the process was started with; `None` also if its environment
+/// cannot be read.
+pub(super) fn variable(pid: i32, name: &str) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let value = |item: &[u8]| {
+        let value = item.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    };
+    environment.split(|byte| *byte == 0).find_map(value)
 }
 
 /// Sends `signal` to exactly this process; one that has ended already needs none.

@@ -8,7 +8,7 @@ use occopus_engine::clock::Clock;
 use occopus_engine::handler::{ErrorKind, HandlerError};
 use rustix::process::Signal;
 
-use super::family::family;
+use super::family::{Mark, family};
 use super::folder::Folder;
 use super::launch::MARKER;
 use super::procfs::{self, Birth};
@@ -24,6 +24,20 @@ pub(super) struct Target {
     /// Value of the variable that marks its processes; `None` if the record is lost.
     pub(super) node_id: Option<String>,
     pub(super) stop_timeout: Duration,
+}
+
+/// Looks that must agree that the rest of a session belongs to strangers: in the instant in which a
+/// process becomes another program its marker cannot be read.
+const LOOKS: u32 = 3;
+
+/// Who is left of an instance.
+enum Left {
+    /// Nobody.
+    Nobody,
+    /// Nobody who is known to belong to it, but its session has members.
+    Unrecognised,
+    /// Somebody, who may still take this long to end.
+    Members(Duration),
 }
 
 /// What is known while an instance ends.
@@ -43,6 +57,7 @@ pub(super) async fn stop(clock: &dyn Clock, target: Target) -> Result<(), Handle
     let end = clock.monotonic() + SLICE;
     let mut hunt = Hunt { known: BTreeSet::from([target.leader]), ..Hunt::default() };
     let mut pause = Duration::from_millis(5);
+    let mut looks = 0;
     loop {
         let round = target.clone();
         let left;
@@ -51,27 +66,31 @@ pub(super) async fn stop(clock: &dyn Clock, target: Target) -> Result<(), Handle
             Ok((hunt, left))
         })
         .await?;
+        looks = if matches!(left, Left::Unrecognised) { looks + 1 } else { 0 };
         match left {
-            None => return Ok(()),
-            Some(patience) if clock.monotonic() >= end => return Err(still_running(patience)),
-            Some(patience) => {
-                let rest = if patience.is_zero() { pause } else { pause.min(patience) };
-                clock.sleep(rest).await;
-            }
+            Left::Nobody => return Ok(()),
+            Left::Unrecognised if looks >= LOOKS => return Ok(()),
+            Left::Unrecognised => clock.sleep(pause).await,
+            Left::Members(patience) if clock.monotonic() >= end => return Err(still_running(patience)),
+            Left::Members(patience) if patience.is_zero() => clock.sleep(pause).await,
+            Left::Members(patience) => clock.sleep(pause.min(patience)).await,
         }
         pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
 
-/// Looks who is left and signals them. `None` if nobody; else how long they may still take by
-/// themselves.
-fn signal_family(target: &Target, hunt: &mut Hunt) -> Result<Option<Duration>, HandlerError> {
+/// Looks who is left and signals them.
+fn signal_family(target: &Target, hunt: &mut Hunt) -> Result<Left, HandlerError> {
     let all = procfs::snapshot().map_err(trouble("cannot list the processes of this machine"))?;
-    let marker = target.node_id.as_ref().map(|node_id| format!("{MARKER}={node_id}"));
-    let marked = |pid| marker.as_ref().is_some_and(|marker| procfs::was_started_with(pid, marker));
-    let living = family(&all, target.leader, &hunt.known, marked);
+    let mark = |pid| match procfs::variable(pid, MARKER) {
+        None => Mark::None,
+        own if own == target.node_id => Mark::Own,
+        Some(_) => Mark::Foreign,
+    };
+    let living = family(&all, target.leader, &hunt.known, mark);
     if living.is_empty() {
-        return Ok(None);
+        let unrecognised = all.iter().any(|stat| !stat.dead && stat.could_belong_to(target.leader));
+        return Ok(if unrecognised { Left::Unrecognised } else { Left::Nobody });
     }
     hunt.known.extend(&living);
     let now = procfs::uptime().map_err(trouble("cannot read how long this machine runs"))?;
@@ -84,7 +103,7 @@ fn signal_family(target: &Target, hunt: &mut Hunt) -> Result<Option<Duration>, H
             send(member, Signal::TERM)?;
         }
     }
-    Ok(Some(patience))
+    Ok(Left::Members(patience))
 }
 
 fn send(member: Birth, signal: Signal) -> Result<(), HandlerError> {
