@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Measures what users wait for. Set PROFILE=release for the numbers of a release build, which takes
-# several times longer to compile.
+# Measures what users wait for; docs/performance.md says what the numbers mean. Set PROFILE=release for
+# the numbers of a release build, which takes several times longer to compile.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 profile=${PROFILE:-dev}
 export CARGO_TARGET_DIR="$PWD/target"
-cargo build --quiet --profile "$profile" --package occopus-cli
 # The profile dev builds into the folder debug.
 folder=${profile/#dev/debug}
+
+cargo build --quiet --profile "$profile" --package occopus-cli
+echo "Cold start:"
 python3 benches/cold_start.py "target/$folder/occopus"
+
+echo "Building on a simulated cloud:"
+cargo run --quiet --profile "$profile" --package occopus-sim --example makespan

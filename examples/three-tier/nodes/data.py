@@ -22,7 +22,8 @@ class Data(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(text.encode())
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def answer(self):
         now = time.monotonic()

@@ -45,7 +45,8 @@ class Front(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(text.encode())
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def log_request(self, code="-", size="-"):
         pass

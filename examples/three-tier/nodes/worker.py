@@ -47,7 +47,8 @@ class Worker(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(text.encode())
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def log_request(self, code="-", size="-"):
         pass

@@ -1,0 +1,67 @@
+"""Every descriptor in the examples and in the documentation is valid, and those of processes are built."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/infra.yaml"))
+TEXTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def yaml_blocks(path: Path) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def build_and_destroy(occopus, infra: Path, nodes: Path) -> None:
+    """Build an infrastructure, look whether everything in it is ready, and destroy it."""
+    built = occopus("build", infra, "--nodes", nodes)
+    infra_id = built.stdout.split()[-1] if built.stdout else ""
+    try:
+        assert built.returncode == 0, built.stderr
+        status = json.loads(occopus("status", infra_id, "--format", "json").stdout)
+        states = [slot["state"] for node in status["nodes"] for slot in node["slots"]]
+        assert states and set(states) == {"ready"}, status
+    finally:
+        destroyed = occopus("destroy", infra_id, "--yes")
+    assert destroyed.returncode == 0, destroyed.stderr
+
+
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
+def test_an_example_can_be_planned_without_a_warning(folder, occopus):
+    done = occopus("plan", folder / "infra.yaml", "--nodes", folder / "nodes" / "node_definitions.yaml")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "  + create " in done.stdout and "warning" not in done.stdout
+
+
+def test_the_example_of_processes_works(occopus):
+    folder = ROOT / "examples" / "three-tier"
+    build_and_destroy(occopus, folder / "infra.yaml", folder / "nodes" / "node_definitions.yaml")
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
+def test_the_first_infrastructure_of_a_reader_works(name, occopus, tmp_path):
+    infra, nodes = yaml_blocks(ROOT / name)[:2]
+    (tmp_path / "infra.yaml").write_text(infra, encoding="utf-8")
+    (tmp_path / "nodes.yaml").write_text(nodes, encoding="utf-8")
+    build_and_destroy(occopus, tmp_path / "infra.yaml", tmp_path / "nodes.yaml")
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_node_definitions_in_a_text_are_valid(path, occopus, tmp_path):
+    # What they import is what the examples have.
+    for imported in (ROOT / "examples").glob("*/nodes/cloud_init_*"):
+        shutil.copy(imported, tmp_path)
+    for block in yaml_blocks(path):
+        if "node_def:" not in block:
+            continue
+        (tmp_path / "nodes.yaml").write_text(block, encoding="utf-8")
+        done = occopus("define", tmp_path / "nodes.yaml")
+        assert done.returncode == 0, f"{path}: {done.stderr}"
+        assert done.stderr == "", f"{path}: {done.stderr}"
