@@ -27,6 +27,11 @@ SCRIPTS = [
 ]
 
 
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to the jobs it starts in the background: they ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_stops_a_build_properly(project) -> None:
     slow = project.write(
         "slow.yaml",
@@ -48,7 +53,8 @@ def test_ctrl_c_stops_a_build_properly(project) -> None:
         "except KeyboardInterrupt:\n"
         "    print('stopped', len(engine.list()), flush=True)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.strip() == "nodestarted":
@@ -87,7 +93,9 @@ def test_the_command_and_the_package_have_one_version() -> None:
 def test_ctrl_c_stops_a_console_script(project) -> None:
     environment = dict(os.environ, OCCOPUS_STORE=str(project.store))
     arguments = [script("occopus"), "watch", "--interval", "600"]
-    with subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        arguments, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
         assert process.stderr is not None
         process.stderr.readline()
         process.send_signal(signal.SIGINT)

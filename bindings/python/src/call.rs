@@ -32,6 +32,8 @@ enum Message<T> {
     Done(Result<T, Error>),
 }
 
+type Sink = Box<dyn Fn(&Event) + Send>;
+
 /// Hands each event to every call that listens.
 #[derive(Clone, Default)]
 pub(crate) struct Subscribers(Arc<Mutex<State>>);
@@ -39,7 +41,7 @@ pub(crate) struct Subscribers(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     next: u64,
-    sinks: BTreeMap<u64, Box<dyn Fn(&Event) + Send>>,
+    sinks: BTreeMap<u64, Sink>,
 }
 
 impl Subscribers {
@@ -47,7 +49,7 @@ impl Subscribers {
         use_state(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn add(&self, sink: Box<dyn Fn(&Event) + Send>) -> u64 {
+    fn add(&self, sink: Sink) -> u64 {
         self.with(|state| {
             state.next += 1;
             state.sinks.insert(state.next, sink);
@@ -76,7 +78,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    let (sender, receiver) = sync_channel::<Message<T>>(EVENT_QUEUE);
+    let (sender, mut receiver) = sync_channel::<Message<T>>(EVENT_QUEUE);
     let (callback, infra) = match on_event {
         Some((callback, infra)) => (Some(callback), infra),
         None => (None, None),
@@ -92,17 +94,14 @@ where
             tracing::warn!("a result could not be handed over: the runtime is shutting down");
         }
     });
-    let result = wait(py, &receiver, callback.as_ref(), &stop);
+    let result = wait(py, &mut receiver, callback.as_ref(), &stop);
     if let Some(number) = subscription {
         subscribers.with(|state| drop(state.sinks.remove(&number)));
     }
     result
 }
 
-fn forward<T: Send + 'static>(
-    sender: SyncSender<Message<T>>,
-    infra: Option<String>,
-) -> Box<dyn Fn(&Event) + Send> {
+fn forward<T: Send + 'static>(sender: SyncSender<Message<T>>, infra: Option<String>) -> Sink {
     Box::new(move |event| {
         if infra.as_ref().is_some_and(|infra| infra != event.infra_id.as_str()) {
             return;
@@ -116,13 +115,15 @@ fn forward<T: Send + 'static>(
 
 fn wait<T: Send>(
     py: Python<'_>,
-    receiver: &Receiver<Message<T>>,
+    receiver: &mut Receiver<Message<T>>,
     callback: Option<&Py<PyAny>>,
     stop: &CancellationToken,
 ) -> PyResult<T> {
     let mut interrupt: Option<PyErr> = None;
     loop {
-        match py.detach(|| receiver.recv_timeout(SIGNAL_PERIOD)) {
+        // A receiver may move to the thread without the lock, but not be shared with it.
+        let receiver = &mut *receiver;
+        match py.detach(move || receiver.recv_timeout(SIGNAL_PERIOD)) {
             Ok(Message::Event(json)) => {
                 if let Some(Err(error)) = callback.map(|callback| callback.call1(py, (json,))) {
                     error.write_unraisable(py, callback.map(|callback| callback.bind(py).as_any()));
