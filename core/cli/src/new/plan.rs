@@ -1,6 +1,7 @@
 //! `occopus plan`, and plans in words.
 
 use crossterm::style::Color;
+use occopus::descriptor::codes::{self, Code};
 use occopus::engine::plan::{Action, Note, Order, Plan, What};
 use occopus::{BuildRequest, Error, Input, Occopus, Prepared, Target, note_text};
 use serde_json::json;
@@ -65,10 +66,17 @@ pub(super) async fn prepare(
         error
     })?;
     for warning in prepared.warnings.iter() {
-        output.write_line(&warning.to_string());
+        if LEFT_OUT.contains(&warning.code) {
+            tracing::info!("{warning}");
+        } else {
+            output.write_line(&warning.to_string());
+        }
     }
     Ok(prepared)
 }
+
+/// What Occopus 1.10 warned about although nothing is wrong: keys that are optional. Shown with `-v`.
+const LEFT_OUT: [Code; 2] = [codes::NO_SCALING, codes::NO_DEPENDENCIES];
 
 /// The plan of a build, headed by what it is for.
 pub(super) fn headed(prepared: &Prepared, plan: &Plan, colors: bool) -> String {
