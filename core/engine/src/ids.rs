@@ -108,3 +108,25 @@ impl TryFrom<String> for Slot {
         text.parse()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_reads_back_what_it_prints() {
+        for slot in [Slot::new("worker", 1), Slot::new("a/b", 4_294_967_295), Slot::new("", 0)] {
+            assert_eq!(slot.to_string().parse::<Slot>().unwrap(), slot);
+            let text = serde_json::to_string(&slot).unwrap();
+            assert_eq!(serde_json::from_str::<Slot>(&text).unwrap(), slot);
+        }
+    }
+
+    #[test]
+    fn what_is_no_slot_is_refused_with_the_form_it_should_have() {
+        for text in ["worker", "worker/", "worker/-1", "worker/two", "worker/4294967296", ""] {
+            let error = text.parse::<Slot>().unwrap_err().to_string();
+            assert!(error.contains("expected NODE/NUMBER"), "{error}");
+        }
+    }
+}

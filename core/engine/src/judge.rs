@@ -169,3 +169,6 @@ fn age(attempt: &Attempt, now: Timestamp) -> Duration {
 fn described(what: &str, detail: &str) -> String {
     if detail.is_empty() { what.to_owned() } else { format!("{what}: {detail}") }
 }
+
+#[cfg(test)]
+mod tests;

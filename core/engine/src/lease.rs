@@ -399,3 +399,6 @@ impl Drop for Lease {
         self.stop_renewal.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests;

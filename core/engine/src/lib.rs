@@ -25,3 +25,6 @@ pub mod remember;
 pub mod scaling;
 pub mod store;
 pub mod topology;
+
+#[cfg(test)]
+mod sample;

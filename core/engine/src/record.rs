@@ -326,3 +326,6 @@ pub struct JournalEntry {
     /// Digest of the request, step name, or outcome in words. No secrets.
     pub detail: String,
 }
+
+#[cfg(test)]
+mod tests;

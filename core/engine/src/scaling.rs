@@ -63,3 +63,6 @@ fn find<'a>(instances: &[&'a Attempt], text: &str) -> Option<&'a Attempt> {
         .or_else(|| by(&|attempt| attempt.slot.to_string() == text))
         .or_else(|| by(&|attempt| attempt.addresses.iter().any(|address| address == text)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,7 @@ impl Topology {
     }
 
     /// Whether `from` waits for `to`, directly or over others.
-    fn reaches(&self, from: &str, to: &str) -> bool {
+    pub fn reaches(&self, from: &str, to: &str) -> bool {
         let mut seen = BTreeSet::new();
         let mut open = vec![from];
         while let Some(name) = open.pop() {
@@ -133,3 +133,6 @@ impl Topology {
         self.waits_for.get(node).into_iter().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Building: in the order of dependencies, as much at once as they allow, and with other
 //! implementations where the first fails.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
 use std::time::Duration;
 
 use occopus_engine::control::Built;

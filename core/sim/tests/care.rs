@@ -1,5 +1,7 @@
 //! Looking after what runs: what is lost is replaced, and nothing else is touched.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! A process that dies at any write, and the one that comes after it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
 use std::time::Duration;
 
 use occopus_engine::record::{Goal, ScaleChange};

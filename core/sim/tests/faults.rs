@@ -1,5 +1,7 @@
 //! Calls that go wrong before or after their effect: nothing is lost, and nothing is made twice.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
 use std::time::Duration;
 
 use occopus_engine::control::{Built, Demolished};

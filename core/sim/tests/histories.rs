@@ -1,6 +1,8 @@
 //! Random histories: operations, faults, crashes, interruptions and accidents in any order. Once the
 //! faults have ended and a maintainer has come by, everything must be as it was asked for.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
 use std::time::Duration;
 
 use occopus_engine::error::EngineError;

@@ -1,6 +1,8 @@
 //! Several processes at once: one of them works, the others wait or go, and one that lost its lease
 //! changes nothing any more.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
 use std::time::Duration;
 
 use occopus_engine::control::{Built, Controller};

@@ -1,5 +1,7 @@
 //! Scaling end to end: requests are consumed once and come to what a person would expect.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
 use occopus_engine::control::request_scaling;
 use occopus_engine::error::EngineError;
 use occopus_engine::record::ScaleChange::{self, Add, Remove, RemoveInstance, Set};

@@ -44,9 +44,9 @@ pub(super) fn dependants_first(
     destroys: &BTreeMap<&str, Vec<usize>>,
 ) {
     for (dependent, numbers) in destroys {
-        for dependee in situation.topology.waits_for(dependent) {
-            for later in destroys.get(dependee.as_str()).into_iter().flatten() {
-                plan.actions[*later].follows.extend(numbers);
+        for (dependee, later) in destroys {
+            if dependent != dependee && situation.topology.reaches(dependent, dependee) {
+                later.iter().for_each(|later| plan.actions[*later].follows.extend(numbers));
             }
         }
     }

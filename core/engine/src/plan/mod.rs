@@ -188,3 +188,6 @@ pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
         Goal::Absent => absent::plan(situation),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+use super::*;
+use crate::sample::{at, attempt};
+
+const GAP: Duration = Duration::from_secs(60);
+
+fn seen(state: ResourceState, passed: Option<bool>) -> Seen {
+    let mut resource = Observation::bare(state, "");
+    resource.addresses = vec!["10.1.1.1".to_owned()];
+    let check = |passed| CheckResult {
+        kind: "port".to_owned(),
+        subject: "8080".to_owned(),
+        passed,
+        reason: if passed { String::new() } else { "port 8080 closed".to_owned() },
+    };
+    Seen {
+        resource: Ok(resource),
+        checks: passed.map(check).into_iter().collect(),
+        visibility_delay: Duration::from_secs(20),
+    }
+}
+
+fn starting() -> Attempt {
+    Attempt { ready_at: None, addresses: Vec::new(), ..attempt("worker/1", 1000) }
+}
+
+fn state(attempt: &Attempt, seen: &Seen, now: i64) -> InstanceState {
+    judge(attempt, seen, at(now), GAP).state
+}
+
+#[test]
+fn what_runs_and_passes_its_checks_is_ready() {
+    let verdict = judge(&starting(), &seen(ResourceState::Running, Some(true)), at(1001), GAP);
+    assert_eq!((verdict.state, verdict.reason.as_str()), (InstanceState::Ready, ""));
+    assert_eq!(verdict.addresses, ["10.1.1.1"]);
+    assert_eq!(state(&starting(), &seen(ResourceState::Running, None), 1001), InstanceState::Ready);
+}
+
+#[test]
+fn words_of_the_back_end_become_states() {
+    let ready = attempt("worker/1", 1000);
+    for (word, of_starting, of_ready) in [
+        (ResourceState::Pending, InstanceState::Pending, InstanceState::Unhealthy),
+        (ResourceState::Stopped, InstanceState::Dead, InstanceState::Dead),
+        (ResourceState::Failed, InstanceState::Dead, InstanceState::Dead),
+        (ResourceState::Gone, InstanceState::Gone, InstanceState::Gone),
+        (ResourceState::Unknown, InstanceState::Unknown, InstanceState::Unknown),
+    ] {
+        assert_eq!(state(&starting(), &seen(word, None), 1100), of_starting, "{word:?}");
+        assert_eq!(state(&ready, &seen(word, None), 1100), of_ready, "{word:?}");
+    }
+}
+
+#[test]
+fn a_fresh_instance_that_is_not_listed_is_not_lost_yet() {
+    let gone = seen(ResourceState::Gone, None);
+    assert_eq!(state(&starting(), &gone, 1019), InstanceState::Pending);
+    assert_eq!(state(&starting(), &gone, 1020), InstanceState::Gone);
+    // What counts is when it was accepted; the call itself may have taken long.
+    let slow = Attempt { accepted_at: Some(at(1050)), ..starting() };
+    assert_eq!(state(&slow, &gone, 1069), InstanceState::Pending);
+    // A wall clock that was set back makes it young, not old.
+    assert_eq!(state(&starting(), &gone, 0), InstanceState::Pending);
+}
+
+#[test]
+fn a_back_end_that_cannot_be_asked_says_nothing_about_the_instance() {
+    let before = Attempt {
+        failing: Some(Failing { since: at(1), counted: 50.0, last: at(51) }),
+        ..attempt("worker/1", 1)
+    };
+    let seen = Seen { resource: Err("connection refused".to_owned()), ..seen(ResourceState::Running, None) };
+    let verdict = judge(&before, &seen, at(9999), GAP);
+    assert_eq!((verdict.state, verdict.reason.as_str()), (InstanceState::Unknown, "connection refused"));
+    assert_eq!((verdict.failing, verdict.addresses), (before.failing, before.addresses));
+}
+
+#[test]
+fn failing_time_adds_up_only_while_it_is_watched() {
+    let failing = seen(ResourceState::Running, Some(false));
+    let mut instance = attempt("worker/1", 0);
+    let mut looks = |now: &[i64]| -> Vec<(InstanceState, String)> {
+        let look = |now: &i64| {
+            let verdict = judge(&instance, &failing, at(*now), GAP);
+            instance.failing.clone_from(&verdict.failing);
+            (verdict.state, verdict.reason)
+        };
+        now.iter().map(look).collect()
+    };
+    let seen = looks(&[1000, 1030, 5000, 5010, 5011]);
+    let words: Vec<&str> = seen.iter().map(|(_, reason)| reason.as_str()).collect();
+    assert_eq!(
+        words,
+        [
+            "port 8080 closed for 0 s of 100 s",
+            "port 8080 closed for 30 s of 100 s",
+            // An hour in which nobody looked counts as one gap.
+            "port 8080 closed for 90 s of 100 s",
+            "port 8080 closed for 100 s of 100 s",
+            "port 8080 closed for 101 s of 100 s",
+        ]
+    );
+    let states: Vec<InstanceState> = seen.into_iter().map(|(state, _)| state).collect();
+    let unhealthy = InstanceState::Unhealthy;
+    assert_eq!(states, [unhealthy, unhealthy, unhealthy, unhealthy, InstanceState::Unresponsive]);
+}
+
+#[test]
+fn a_check_that_passes_ends_the_failing_period() {
+    let failing = Some(Failing { since: at(1), counted: 99.0, last: at(100) });
+    let instance = Attempt { failing, ..attempt("worker/1", 0) };
+    let verdict = judge(&instance, &seen(ResourceState::Running, Some(true)), at(101), GAP);
+    assert_eq!((verdict.state, verdict.failing), (InstanceState::Ready, None));
+}
+
+#[test]
+fn known_addresses_stay_when_none_are_seen() {
+    let mut without = seen(ResourceState::Running, Some(true));
+    without.resource = Ok(Observation::bare(ResourceState::Running, ""));
+    let instance = attempt("worker/1", 0);
+    assert_eq!(judge(&instance, &without, at(50), GAP).addresses, instance.addresses);
+}
