@@ -89,6 +89,9 @@ impl Controller<'_> {
                 infra: self.journal.infra().to_string(),
                 store: self.engine.store.location(),
             })?;
+        if record.goal == Goal::Absent {
+            return Ok(());
+        }
         let generation = self.journal.generation(record.generation).await?;
         let attempts = self.journal.attempts();
         let mut events = Vec::new();

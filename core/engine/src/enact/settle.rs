@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Enactor, Trouble};
 use crate::clock::timeout;
-use crate::handler::{ErrorKind, HandlerError, ProviderId, ResourceHandler};
+use crate::handler::{ErrorKind, HandlerError, ProviderId, ResourceHandler, ResourceState};
 use crate::ids::AttemptId;
 use crate::observe::find;
 use crate::record::{Attempt, Outcome, Phase};
@@ -67,6 +67,15 @@ impl Enactor<'_> {
             match find(self.engine, &attempt.place).await {
                 Ok(found) => {
                     if let Some(found) = found.into_iter().find(|found| found.identity.attempt == *id) {
+                        // What does not run yet may lack the rest of the call: the same request, sent
+                        // again, completes it.
+                        if wanted
+                            && found.state == ResourceState::Pending
+                            && let Some(result) =
+                                self.try_again(&attempt, handler.as_ref(), &mut evidence).await?
+                        {
+                            return result;
+                        }
                         return self.settled(id, found.provider_id, wanted).await;
                     }
                 }
