@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -65,3 +66,56 @@ def test_node_definitions_in_a_text_are_valid(path, occopus, tmp_path):
         done = occopus("define", tmp_path / "nodes.yaml")
         assert done.returncode == 0, f"{path}: {done.stderr}"
         assert done.stderr == "", f"{path}: {done.stderr}"
+
+
+def peer(variable: str) -> str:
+    """The address of a real back-end that the environment names."""
+    address = os.environ.get(variable)
+    if not address:
+        reason = f"{variable} names no back-end"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI=true and {reason}")
+        print(reason)
+        pytest.skip(reason)
+    return address
+
+
+def on_engine(definitions: str, endpoint: str) -> str:
+    """Node definitions whose containers run on the engine at `endpoint`, from the image it has."""
+    for written, wanted in {
+        "unix:///var/run/docker.sock": endpoint,
+        "origin: dockerhub": "origin: local",
+        "image: busybox": "image: occopus-test/busybox",
+        'tag: "1.36"': "tag: latest",
+    }.items():
+        assert written in definitions
+        definitions = definitions.replace(written, wanted)
+    return definitions
+
+
+def on_cloud(definitions: str, endpoint: str) -> str:
+    """Node definitions whose machines run on the cloud at `endpoint`, without what only a user has."""
+    definitions = definitions.replace("https://ec2.eu-central-1.amazonaws.com", endpoint)
+    definitions = definitions.replace("replace_with_an_image_that_runs_cloud_init", "ami-12345678")
+    return re.sub(r"^.*replace_with_.*\n", "", definitions, flags=re.MULTILINE)
+
+
+def test_the_example_of_containers_works(occopus, tmp_path):
+    folder = ROOT / "examples" / "docker"
+    definitions = (folder / "nodes" / "node_definitions.yaml").read_text(encoding="utf-8")
+    nodes = tmp_path / "nodes.yaml"
+    nodes.write_text(on_engine(definitions, peer("OCCOPUS_TEST_DOCKER")), encoding="utf-8")
+    build_and_destroy(occopus, folder / "infra.yaml", nodes)
+
+
+def test_the_example_on_three_back_ends_works(occopus, tmp_path):
+    folder = ROOT / "examples" / "hybrid"
+    definitions = (folder / "nodes" / "node_definitions.yaml").read_text(encoding="utf-8")
+    definitions = on_cloud(definitions, peer("OCCOPUS_TEST_MOTO"))
+    nodes = tmp_path / "nodes.yaml"
+    nodes.write_text(on_engine(definitions, peer("OCCOPUS_TEST_DOCKER")), encoding="utf-8")
+    # The keys of the example are as good as any for a simulated cloud.
+    home = tmp_path / "home" / ".occopus"
+    home.mkdir()
+    shutil.copy(ROOT / "examples" / "ec2" / "auth_data.yaml", home)
+    build_and_destroy(occopus, folder / "infra.yaml", nodes)
