@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use occopus_descriptor::diagnostic::Diagnostics;
-use occopus_descriptor::model::{Infrastructure, NodeDefinition};
+use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
 use occopus_engine::control::{Built, Controller, Demolished, Pass, assess, load};
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
@@ -11,6 +11,7 @@ use occopus_engine::ids::InfraId;
 use occopus_engine::plan::{Order, Plan, Situation, plan};
 use occopus_engine::record::{Generation, Goal, InfraRecord};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Occopus;
 use crate::error::Error;
@@ -44,6 +45,8 @@ pub struct BuildReport {
     pub built: Built,
     /// Whether a failed change was undone and the old description is in force again.
     pub restored: bool,
+    /// Whether nothing was ever made of a first build, so that its record was closed again.
+    pub withdrawn: bool,
     /// What could not be undone.
     pub leftovers: Vec<Failed>,
 }
@@ -117,14 +120,41 @@ impl Occopus {
                     serde_json::to_string(&node.filter).unwrap_or_default()
                 )));
             }
-            for (_, implementation) in candidates {
+            for (_, implementation) in &candidates {
                 self.engine
                     .handlers
                     .get(implementation.resource_type())
                     .map_err(|error| Error::Usage(format!("node '{}': {}", node.name, error.message)))?;
             }
+            if candidates.iter().all(|(_, implementation)| self.lacks_credentials(implementation)) {
+                return Err(Error::Usage(self.no_credentials(node, candidates[0].1)));
+            }
         }
         Ok(())
+    }
+
+    /// Whether it is certain before rendering that no credentials fit.
+    fn lacks_credentials(&self, implementation: &Implementation) -> bool {
+        let templated = |value: &Value| value.as_str().is_some_and(|text| text.contains(['{']));
+        let needed = self
+            .engine
+            .handlers
+            .get(implementation.resource_type())
+            .is_ok_and(|handler| handler.capabilities().needs_credentials);
+        needed
+            && !implementation.resource.values().any(templated)
+            && matches!(self.engine.credentials.choose(&implementation.resource), Ok(None))
+    }
+
+    fn no_credentials(&self, node: &Node, implementation: &Implementation) -> String {
+        let endpoint = implementation.resource.get("endpoint").and_then(Value::as_str).unwrap_or_default();
+        let file = match self.credentials_path() {
+            Some(path) => format!("{} has no fitting entry under 'resource'", path.display()),
+            None => "there is no credentials file; write ~/.occopus/auth_data.yaml or name one with --auth \
+                     (legacy commands: --auth_data_path)"
+                .to_owned(),
+        };
+        format!("node '{}': Cannot find credentials for \"{endpoint}\". Please, specify! {file}", node.name)
     }
 
     async fn target(&self, target: &Target, description: &Infrastructure) -> Result<(InfraId, bool), Error> {
@@ -201,6 +231,7 @@ impl Occopus {
             infra_id: infra_id.clone(),
             built,
             restored: false,
+            withdrawn: false,
             leftovers: Vec::new(),
         };
         if report.built != Built::Ready {
@@ -231,6 +262,8 @@ async fn undo(
                 report.leftovers = failures;
             }
         }
+        // Nothing to resume: the user mends the cause and builds again.
+        None if !interrupted => report.withdrawn = controller.withdraw().await?,
         Some(_) | None => {}
     }
     Ok(())

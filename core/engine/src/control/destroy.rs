@@ -14,7 +14,7 @@ use crate::handler::{Found, Place};
 use crate::ids::{InfraId, Slot};
 use crate::journal::{decode, infra_key};
 use crate::observe::find;
-use crate::record::{Attempt, Cause, Goal, InfraRecord, Phase};
+use crate::record::{Attempt, Cause, Goal, InfraRecord, Outcome, Phase};
 use crate::store::{Batch, Expect, Key, StoreError, Table, Write};
 
 /// How a destroy ended.
@@ -87,6 +87,21 @@ impl Controller<'_> {
         }
         self.bury(record).await?;
         Ok(open)
+    }
+
+    /// Closes the record of an infrastructure of which certainly nothing was ever made: every call was
+    /// refused. False, and nothing is changed, if that is not so.
+    pub async fn withdraw(&self) -> Result<bool, EngineError> {
+        let refused = |attempt: &Attempt| {
+            matches!(attempt.phase, Phase::Closed { outcome: Outcome::Refused { .. }, .. })
+        };
+        if !self.journal.attempts().iter().all(refused) {
+            return Ok(false);
+        }
+        let mut record = self.journal.record().await?;
+        record.goal = Goal::Absent;
+        self.bury(record).await?;
+        Ok(true)
     }
 
     /// The final look at every place ever used. True if it is clean; what is found is taken into the
