@@ -54,6 +54,16 @@ def test_the_first_infrastructure_of_a_reader_works(name, occopus, tmp_path):
     build_and_destroy(occopus, tmp_path / "infra.yaml", tmp_path / "nodes.yaml")
 
 
+def test_the_tutorial_shows_the_plan_as_it_is(occopus, tmp_path):
+    tutorial = ROOT / "docs" / "tutorial.md"
+    infra, nodes = yaml_blocks(tutorial)[:2]
+    (tmp_path / "infra.yaml").write_text(infra, encoding="utf-8")
+    (tmp_path / "nodes.yaml").write_text(nodes, encoding="utf-8")
+    done = occopus("plan", tmp_path / "infra.yaml", "--nodes", tmp_path / "nodes.yaml")
+    shown = tutorial.read_text(encoding="utf-8").split("$ occopus plan")[1].split("\n", 1)[1]
+    assert shown.startswith(done.stdout) and done.stdout
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_node_definitions_in_a_text_are_valid(path, occopus, tmp_path):
     # What they import is what the examples have.
