@@ -11,7 +11,7 @@ import pytest
 # Helpers are imported by name, whatever pytest's import mode is.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from occopus_cli import Cli  # noqa: E402
+from occopus_cli import Cli
 
 
 @pytest.fixture()

@@ -37,10 +37,9 @@ def crash_everywhere(
         cli = Cli(home)
         cli.write("nodes.yaml", definitions)
         cli.write("infra.yaml", description)
-        options = []
         if auth is not None:
-            options = ["--auth", cli.write("auth.yaml", auth)]
-        build = cli.start("build", "infra.yaml", "--nodes", "nodes.yaml", *options)
+            cli.log_in(auth)
+        build = cli.start("build", "infra.yaml", "--nodes", "nodes.yaml")
         wait_until(
             lambda: cli.records("journal") >= numbers[run] or build.poll() is not None, "the journal record"
         )
@@ -49,18 +48,18 @@ def crash_everywhere(
         (infra,) = (record["infra_id"] for record in cli.infras())
         # A pass says by its exit code when something has to wait for a later one.
         wait_until(
-            lambda: cli.start("maintain", infra, *options, stdout=None, stderr=None).wait(timeout=300) == 0,
+            lambda: cli.start("maintain", infra, stdout=None, stderr=None).wait(timeout=300) == 0,
             "a pass finished the job",
             patience=300,
         )
-        status = cli.run("status", infra, *options, "--format", "json").json
+        status = cli.status(infra)
         assert status["health"] == "ready", status
         known = sorted(slot["node_id"] for node in status["nodes"] for slot in node["slots"])
         assert len(known) == slots
         there = resources(infra)
         assert sorted(there) == known, f"killed at record {numbers[run]}"
         assert all(len(same) == 1 for same in there.values()), there
-        cli.run("destroy", infra, "--yes", *options)
+        cli.run("destroy", infra, "--yes")
         assert resources(infra) == {}
 
     with ThreadPoolExecutor(RUNS) as pool:

@@ -93,6 +93,10 @@ class Cli:
         path.write_text(text, encoding="utf-8")
         return path
 
+    def log_in(self, auth: str) -> None:
+        """Puts credentials where all commands look for them."""
+        self.write("home/.occopus/auth_data.yaml", auth)
+
     def start(self, *arguments: object, command: str = "occopus", **options: Any) -> subprocess.Popen[str]:
         """Starts a command; the caller waits for it."""
         environment = {**self.environment, **options.pop("env", {})}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from crashes import crash_everywhere
 from descriptions import DEFINITIONS, PAIR, infrastructure
-from occopus_cli import Cli, processes_of, read_until, running, stop
+from occopus_cli import Cli, processes_of, read_until, running, stop, wait_until
 
 #: Becomes ready when a file appears, and does not end when it is asked to.
 GATED = """
@@ -85,7 +85,7 @@ def test_ctrl_c_makes_the_legacy_build_roll_back(cli: Cli) -> None:
         ended = stop(build)
     infra = re.search(r"Submitted infrastructure: '(.*)'", started)[1]
     assert ended.code == 130, ended
-    assert "Ctrl+C - Destroying infrastructure and exiting." in ended.err
+    assert "Ctrl+C - Destroying infrastructure and exiting." in ended.out
     assert "Cancelled starting infrastructure (Ctrl+C)" in ended.out
     assert infra not in ended.out.splitlines()[-1].split()
     assert processes_of(infra) == {} and cli.infras() == []
@@ -110,7 +110,7 @@ def test_a_failed_first_build_is_kept_and_can_be_resumed_or_removed(cli: Cli) ->
     cli.write("infra.yaml", infrastructure("half", {"a": "quiet", "b": "broken"}))
     failed = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=1)
     infra = failed.last
-    assert "b/1" in failed.err and "code 3" in failed.err
+    assert "b/1" in failed.err and "out of luck" in failed.err
     assert f"occopus maintain {infra}" in failed.err and f"occopus destroy {infra}" in failed.err
     assert cli.slots(infra)["a/1"]["state"] == "ready"
 
@@ -123,13 +123,40 @@ def test_a_failed_first_build_with_rollback_leaves_nothing(cli: Cli) -> None:
     assert cli.infras() == []
 
 
+def test_a_second_command_waits_and_says_for_whom(cli: Cli) -> None:
+    gate = prepare(cli)
+    with running(cli.start("build", "infra.yaml", "--nodes", "nodes.yaml")) as build:
+        read_until(build, "second/1 starting")
+        infra = infra_of(cli)
+        assert "occopus build" in cli.status(infra)["controller"]
+        with running(cli.start("destroy", infra, "--yes")) as destroy:
+            read_until(destroy, "waiting for .*occopus build")
+            gate.touch()
+            assert build.wait() == 0
+            out, _ = destroy.communicate()
+        assert destroy.returncode == 0 and "nothing is left" in out
+
+
+def test_a_maintainer_lets_a_waiting_command_through(cli: Cli) -> None:
+    cli.write("nodes.yaml", DEFINITIONS)
+    cli.write("infra.yaml", infrastructure("shared", {"a": "quiet"}))
+    infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+    with running(cli.start("watch", infra, "--interval", "0.2")) as watch:
+        wait_until(lambda: "controller" in cli.status(infra), "the maintainer runs")
+        cli.run("destroy", infra, "--yes")
+        assert processes_of(infra) == {}
+        assert stop(watch).code == 0
+
+
 @pytest.mark.parametrize("legacy", [False, True], ids=["new", "legacy"])
 def test_a_failed_change_harms_nothing_that_was_healthy(cli: Cli, legacy: bool) -> None:
     cli.write("nodes.yaml", DEFINITIONS)
     cli.write("infra.yaml", PAIR)
     infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
     before = processes_of(infra)
-    changed = PAIR.replace("dependencies:", "  - {name: bad, type: broken, scaling: {min: 1, max: 1}}\ndependencies:")
+    changed = PAIR.replace(
+        "dependencies:", "  - {name: bad, type: broken, scaling: {min: 1, max: 1}}\ndependencies:"
+    )
     cli.write("changed.yaml", changed)
     if legacy:
         failed = cli.legacy("build", "changed.yaml", "-i", infra, code=1)
@@ -139,7 +166,7 @@ def test_a_failed_change_harms_nothing_that_was_healthy(cli: Cli, legacy: bool) 
         failed = cli.run("build", "changed.yaml", "-i", infra, code=1)
         text = failed.err
         assert f"occopus status {infra}" in text
-    assert "code 3" in text and "in force again" in text
+    assert "out of luck" in text and "in force again" in text
     assert processes_of(infra) == before
     assert cli.status(infra)["health"] == "ready"
     assert [node["name"] for node in cli.status(infra)["nodes"]] == ["server", "client"]

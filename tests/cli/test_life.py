@@ -8,7 +8,7 @@ import signal
 import urllib.request
 
 from descriptions import DEFINITIONS, PAIR
-from occopus_cli import Cli, PATIENCE, processes_of, read_until, running, stop, wait_until
+from occopus_cli import PATIENCE, Cli, processes_of, read_until, running, stop, wait_until
 
 
 def build_pair(cli: Cli) -> str:
@@ -59,7 +59,10 @@ def test_a_chosen_id_needs_create_and_a_prefix_or_name_finds_it(cli: Cli) -> Non
     refused = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "-i", "my-own-id", code=2)
     assert "--create" in refused.err
     assert cli.infras() == []
-    assert cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "-i", "my-own-id", "--create").last == "my-own-id"
+    assert (
+        cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "-i", "my-own-id", "--create").last
+        == "my-own-id"
+    )
     for text in ("my-own-id", "my-o", "pair"):
         assert cli.status(text)["infra_id"] == "my-own-id"
 

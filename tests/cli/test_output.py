@@ -12,9 +12,7 @@ import pytest
 from descriptions import DEFINITIONS, PAIR
 from occopus_cli import LEGACY, Cli
 
-COMMANDS = (
-    "build plan status maintain watch scale destroy define list events graph logs completions".split()
-)
+COMMANDS = "build plan status maintain watch scale destroy define list events graph logs completions".split()
 
 
 def on_terminal(cli: Cli, *arguments: str, answer: str = "", **env: str) -> tuple[int, str]:

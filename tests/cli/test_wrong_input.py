@@ -79,8 +79,9 @@ def test_a_cycle_is_named(cli: Cli) -> None:
 def test_an_unreachable_docker_endpoint(cli: Cli) -> None:
     cli.write("nodes.yaml", UNREACHABLE)
     cli.write("infra.yaml", infrastructure("demo", {"a": "quiet"}))
-    failed = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "--rollback", code=1)
-    check(cli, failed, "127.0.0.1:1", "a/1")
+    failed = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=1)
+    check(cli, failed, "127.0.0.1:1", "a/1", "nothing was created and nothing was changed")
+    assert failed.out == ""
 
 
 def test_missing_credentials_are_asked_for(cli: Cli) -> None:
@@ -90,7 +91,7 @@ def test_missing_credentials_are_asked_for(cli: Cli) -> None:
         " instance_type: t}\n    contextualisation: {type: cloudinit, context_template: ''}\n",
     )
     cli.write("infra.yaml", infrastructure("demo", {"a": "vm"}))
-    check(cli, cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "--rollback", code=1), "credentials")
+    check(cli, cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=2), "credentials", "--auth")
 
 
 def test_an_unknown_infrastructure(cli: Cli) -> None:
@@ -155,10 +156,9 @@ def test_a_full_disk_is_told_and_changes_nothing(cli: Cli) -> None:
         cli.write("nodes.yaml", DEFINITIONS)
         cli.write("infra.yaml", PAIR)
         cli.run("define", "nodes.yaml", "--store", store)
-        with (disk / "filler").open("wb") as filler, pytest.raises(OSError):
+        with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):
             while True:
                 filler.write(b"x" * 4096)
-                filler.flush()
         failed = cli.run("build", "infra.yaml", "--store", store, code=1)
         assert "full" in failed.err or "space" in failed.err, failed
         (disk / "filler").unlink()

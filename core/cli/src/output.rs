@@ -15,12 +15,11 @@ use serde::Serialize;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-/// Form of the results.
+/// Form of the results: for people, or JSON objects, one a line.
+// The values have no texts of their own: they would make every help page longer by ten lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
     Text,
-    /// JSON objects, one a line.
     Json,
 }
 

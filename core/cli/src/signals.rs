@@ -8,13 +8,16 @@ use tokio_util::sync::CancellationToken;
 use crate::output::Output;
 use crate::{INTERRUPTED, output};
 
-/// From now on the first Ctrl-C or TERM says `message` and cancels the returned token; the second ends
+/// From now on the first Ctrl-C or TERM calls `announce` and cancels the returned token; the second ends
 /// the process with 130. What was under way is in the journal, and the next pass goes on with it.
-pub(crate) fn stop_on_signals(output: &Arc<Output>, message: &'static str) -> CancellationToken {
+pub(crate) fn stop_on_signals(
+    output: &Arc<Output>,
+    announce: impl FnOnce() + Send + 'static,
+) -> CancellationToken {
     let stop = CancellationToken::new();
     match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
         (Ok(interrupt), Ok(terminate)) => {
-            drop(tokio::spawn(listen(interrupt, terminate, output.clone(), message, stop.clone())));
+            drop(tokio::spawn(listen(interrupt, terminate, output.clone(), announce, stop.clone())));
         }
         (Err(error), _) | (_, Err(error)) => {
             output::raw_error(&format!("Ctrl-C cannot be caught and will end the command at once: {error}"));
@@ -27,13 +30,11 @@ async fn listen(
     mut interrupt: Signal,
     mut terminate: Signal,
     output: Arc<Output>,
-    message: &'static str,
+    announce: impl FnOnce() + Send,
     stop: CancellationToken,
 ) {
     next(&mut interrupt, &mut terminate).await;
-    if !message.is_empty() {
-        output.write_line(message);
-    }
+    announce();
     stop.cancel();
     next(&mut interrupt, &mut terminate).await;
     output.release();

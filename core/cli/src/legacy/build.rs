@@ -9,8 +9,7 @@ use occopus::{BuildReport, BuildRequest, Error, Input, Occopus, Target};
 
 use super::args::Build;
 use super::log::Console;
-use super::{enlist, open, report, run_of};
-use crate::signals::stop_on_signals;
+use super::{enlist, open, report, run_of, stop_at_ctrl_c};
 use crate::{DONE, FAILED, INTERRUPTED};
 
 pub(super) async fn run(console: Arc<Console>, args: Build) -> u8 {
@@ -34,7 +33,7 @@ async fn build(console: &Arc<Console>, args: Build) -> Result<u8, Error> {
     let verb = if exists { "Updating" } else { "Submitted" };
     console.log(&format!("{verb} infrastructure: '{infra}'"));
     console.log(&format!("Start maintaining the infrastructure {infra}"));
-    let stop = stop_on_signals(console.output(), "Ctrl+C - Destroying infrastructure and exiting.");
+    let stop = stop_at_ctrl_c(console, "Ctrl+C - Destroying infrastructure and exiting.");
     let run = run_of("build", args.parallelize, stop);
     let built = occopus.build(prepared, &run, true, &mut |_, _| {}).await?;
     console.log(&format!("Finished maintaining the infrastructure {infra}"));

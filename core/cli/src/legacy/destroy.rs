@@ -7,8 +7,7 @@ use occopus::engine::control::Demolished;
 
 use super::args::Destroy;
 use super::log::Console;
-use super::{existing, open, run_of, unknown, unlist};
-use crate::signals::stop_on_signals;
+use super::{existing, open, run_of, stop_at_ctrl_c, unknown, unlist};
 use crate::words::failure;
 use crate::{DONE, FAILED, INTERRUPTED};
 
@@ -29,7 +28,7 @@ async fn destroy(console: &Arc<Console>, args: Destroy) -> Result<u8, Error> {
         return Ok(FAILED);
     };
     console.log(&format!("Start dropping infrastructure {infra}"));
-    let stop = stop_on_signals(console.output(), "Cancelling pending instructions");
+    let stop = stop_at_ctrl_c(console, "Cancelling pending instructions");
     let run = run_of("destroy", false, stop);
     match occopus.destroy(&infra, &run, &mut |_, _| {}).await? {
         Demolished::Gone => {

@@ -11,8 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Maintain;
 use super::log::Console;
-use super::{existing, open, report, run_of, unknown};
-use crate::signals::stop_on_signals;
+use super::{existing, open, report, run_of, stop_at_ctrl_c, unknown};
 use crate::{DONE, FAILED, INTERRUPTED};
 
 pub(super) async fn run(console: Arc<Console>, mut args: Maintain) -> u8 {
@@ -49,7 +48,7 @@ async fn maintain(console: &Arc<Console>, id: Option<String>, args: Maintain) ->
         return Ok(DONE);
     }
     let message = if args.cyclic { "Ctrl+C - exiting." } else { "Cancelling pending instructions" };
-    let stop = stop_on_signals(console.output(), message);
+    let stop = stop_at_ctrl_c(console, message);
     let run = run_of("maintain", args.parallelize, stop);
     console.log(&format!("Start maintaining the infrastructure {infra}"));
     if args.cyclic {

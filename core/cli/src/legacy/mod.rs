@@ -21,6 +21,7 @@ use occopus_store::infralist::Infralist;
 use tokio_util::sync::CancellationToken;
 
 use crate::output::{Format, Manner, Output, install_log};
+use crate::signals::stop_on_signals;
 use crate::{FAILED, USAGE, block_on};
 use args::Files;
 use log::Console;
@@ -84,6 +85,12 @@ fn order(parallelize: bool) -> Order {
 
 fn run_of(command: &str, parallelize: bool, stop: CancellationToken) -> Run {
     Run { order: order(parallelize), stop, ..Run::new(format!("occopus-{command}")) }
+}
+
+/// From now on the first Ctrl-C logs `message` and cancels the returned token.
+fn stop_at_ctrl_c(console: &Arc<Console>, message: &'static str) -> CancellationToken {
+    let teller = console.clone();
+    stop_on_signals(console.output(), move || teller.log(message))
 }
 
 /// The infrastructure with exactly this id.

@@ -8,11 +8,10 @@ use occopus::engine::record::Phase;
 use occopus::{BuildReport, Error, Input};
 
 use super::plan::{headed, prepare};
-use super::{Session, args, say_ways_out};
+use super::{Session, args, say_ways_out, stop_at_ctrl_c};
 use crate::confirm::{Answer, ask};
 use crate::live::Progress;
 use crate::output::Output;
-use crate::signals::stop_on_signals;
 use crate::words::{count, failure as failure_text};
 use crate::{DONE, FAILED, INTERRUPTED};
 
@@ -30,7 +29,7 @@ pub(super) async fn run(session: &Session, args: args::Build) -> Result<u8, Erro
     }
     let name = prepared.generation.infrastructure.name.clone();
     let first = !prepared.exists;
-    let stop = stop_on_signals(output, "stopping; press Ctrl-C again to stop at once");
+    let stop = stop_at_ctrl_c(output);
     let run = args.pace.run_of("build", stop);
     let mut show = |plan: &Plan, situation: &Situation| progress.plan(plan, situation);
     let report = progress.during(occopus.build(prepared, &run, args.rollback, &mut show)).await?;
@@ -88,7 +87,7 @@ fn conclude(output: &Output, name: &str, undone: bool, report: &BuildReport) -> 
     if code != DONE {
         say_undone(output, name, undone, report);
     }
-    let exists = code == DONE || !undone || !report.leftovers.is_empty();
+    let exists = code == DONE || !(undone || report.withdrawn) || !report.leftovers.is_empty();
     if output.is_json() {
         output.json(report);
     } else if exists {
@@ -99,6 +98,10 @@ fn conclude(output: &Output, name: &str, undone: bool, report: &BuildReport) -> 
 
 fn say_undone(output: &Output, name: &str, undone: bool, report: &BuildReport) {
     let infra = &report.infra_id;
+    if report.withdrawn {
+        output.write_line("nothing was created and nothing was changed; mend the cause and build again");
+        return;
+    }
     if !report.leftovers.is_empty() {
         output.error("not everything could be undone; nothing is forgotten:");
         say_failures(output, &report.leftovers);

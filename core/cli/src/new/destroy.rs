@@ -7,12 +7,11 @@ use occopus::{Error, Occopus, Run, Status};
 use serde_json::json;
 
 use super::build::say_failures;
-use super::{Session, run_of};
+use super::{Session, run_of, stop_at_ctrl_c};
 use crate::confirm::{Answer, ask};
 use crate::legacy::unlist;
 use crate::live::Progress;
 use crate::output::Output;
-use crate::signals::stop_on_signals;
 use crate::{DONE, FAILED, INTERRUPTED, USAGE};
 
 pub(super) async fn run(session: &Session, infra: &str, yes: bool, abandon: bool) -> Result<u8, Error> {
@@ -38,7 +37,7 @@ pub(super) async fn run(session: &Session, infra: &str, yes: bool, abandon: bool
             }
         }
     }
-    let stop = stop_on_signals(output, "stopping; press Ctrl-C again to stop at once");
+    let stop = stop_at_ctrl_c(output);
     let run = run_of("destroy", false, stop);
     if abandon {
         return give_up(&occopus, output, &status, &run).await;

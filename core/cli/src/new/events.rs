@@ -23,7 +23,7 @@ pub(super) async fn run(session: &Session, infra: &str, follow: bool) -> Result<
     if !follow {
         return Ok(DONE);
     }
-    let stop = stop_on_signals(output, "");
+    let stop = stop_on_signals(output, || {});
     while !last.ended && !stop.is_cancelled() && !output.is_closed() {
         tokio::select! {
             biased;

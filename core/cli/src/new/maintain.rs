@@ -8,10 +8,9 @@ use serde_json::json;
 
 use super::args::Pace;
 use super::plan::{summary, text_of};
-use super::{Session, say_ways_out};
+use super::{Session, say_ways_out, stop_at_ctrl_c};
 use crate::live::Progress;
 use crate::output::Output;
-use crate::signals::stop_on_signals;
 use crate::words::{count, failure as failure_text};
 use crate::{DONE, FAILED, INTERRUPTED};
 
@@ -26,7 +25,7 @@ pub(super) async fn run(session: &Session, infras: &[String], pace: &Pace) -> Re
             ids.push(infra);
         }
     }
-    let stop = stop_on_signals(output, "stopping; press Ctrl-C again to stop at once");
+    let stop = stop_at_ctrl_c(output);
     let run = pace.run_of("maintain", stop);
     let mut worst = DONE;
     for infra in &ids {

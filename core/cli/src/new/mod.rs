@@ -27,6 +27,7 @@ use occopus::{Error, Occopus, Run, Settings};
 use tokio_util::sync::CancellationToken;
 
 use crate::output::{Format, Manner, Output, install_log};
+use crate::signals::stop_on_signals;
 use crate::{DONE, block_on};
 use args::{Cli, Command, Global, Pace};
 
@@ -132,6 +133,12 @@ impl Session {
         }
         Ok(occopus)
     }
+}
+
+/// From now on the first Ctrl-C cancels the returned token, the second ends the process.
+fn stop_at_ctrl_c(output: &Arc<Output>) -> CancellationToken {
+    let teller = output.clone();
+    stop_on_signals(output, move || teller.write_line("stopping; press Ctrl-C again to stop at once"))
 }
 
 /// A run of `command` that `stop` ends.

@@ -37,7 +37,10 @@ pub(super) async fn run(
         return Ok(DONE);
     };
     output.say(&format!("{wanted}; waiting for {maintainer}"));
-    let stop = stop_on_signals(output, "no longer waiting; the request stays registered");
+    let teller = output.clone();
+    let stop = stop_on_signals(output, move || {
+        teller.write_line("no longer waiting; the request stays registered");
+    });
     let run = run_of("scale", false, stop);
     let done = occopus.await_scaled(&infra, &to.node, &run).await?;
     answer(output, infra.as_str(), &to.node, &scaling, done);

@@ -9,11 +9,10 @@ use occopus::engine::event::{Event, EventKind, EventSink};
 use occopus::engine::ids::InfraId;
 use occopus::{Error, Watcher};
 
-use super::Session;
 use super::args::Pace;
+use super::{Session, stop_at_ctrl_c};
 use crate::DONE;
 use crate::output::Output;
-use crate::signals::stop_on_signals;
 use crate::words::failure;
 
 pub(super) async fn run(
@@ -30,7 +29,7 @@ pub(super) async fn run(
     }
     let whom = if infras.is_empty() { "all infrastructures".to_owned() } else { infras.join(", ") };
     output.say(&format!("looking after {whom} every {interval} s; Ctrl-C ends it"));
-    let stop = stop_on_signals(output, "stopping; press Ctrl-C again to stop at once");
+    let stop = stop_at_ctrl_c(output);
     let run = pace.run_of("watch", stop);
     let troubles = Troubles { output: output.clone(), last: Mutex::default() };
     occopus.watch(&ids, Duration::from_secs_f64(interval), &run, &troubles).await?;
