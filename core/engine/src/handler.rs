@@ -211,8 +211,10 @@ pub enum ResourceState {
     Stopped,
     /// The back-end says that it failed.
     Failed,
-    /// The back-end answered completely and does not know it (or knows it as terminated).
+    /// The back-end knows that it is gone for good, or cannot overlook one that exists.
     Gone,
+    /// The back-end answered completely and does not list it: it is gone, or too young to be listed.
+    Missing,
     /// The back-end used a word the handler does not know.
     Unknown,
 }
@@ -384,7 +386,7 @@ pub trait ResourceHandler: Send + Sync {
     ) -> Result<ProviderId, HandlerError>;
 
     /// States of all `ids`, in their order, with as few calls as the back-end allows. An unknown id is
-    /// [`ResourceState::Gone`]; it does not fail the others.
+    /// [`ResourceState::Gone`] or [`ResourceState::Missing`]; it does not fail the others.
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError>;
 
     /// Every living resource at this place that carries the tag of `store`. Complete, or an error.

@@ -93,10 +93,12 @@ pub fn judge(attempt: &Attempt, seen: &Seen, now: Timestamp, gap: Duration) -> V
     };
     let starting = attempt.ready_at.is_none();
     match resource.state {
-        ResourceState::Gone if age(attempt, now) < seen.visibility_delay => {
+        ResourceState::Missing if age(attempt, now) < seen.visibility_delay => {
             verdict(InstanceState::Pending, "not visible at its back-end yet".to_owned())
         }
-        ResourceState::Gone => verdict(InstanceState::Gone, described("no longer exists", &resource.detail)),
+        ResourceState::Gone | ResourceState::Missing => {
+            verdict(InstanceState::Gone, described("no longer exists", &resource.detail))
+        }
         ResourceState::Stopped => verdict(InstanceState::Dead, described("stopped", &resource.detail)),
         ResourceState::Failed => verdict(InstanceState::Dead, described("failed", &resource.detail)),
         ResourceState::Unknown => verdict(

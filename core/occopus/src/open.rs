@@ -45,6 +45,9 @@ impl Occopus {
         let configured = configuration.as_ref().and_then(|configuration| configuration.store.as_deref());
         let environment = location::Environment::of_process();
         let location = location::location(settings.store.as_deref(), configured, &environment)?;
+        // Instances of processes live beside the store, and must be found from any working folder.
+        let location = std::path::absolute(&location)
+            .map_err(|error| Error::File(format!("'{}': {error}", location.display())))?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&location).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let random = Random::from_system();

@@ -208,7 +208,7 @@ impl ResourceHandler for Ec2Handler {
                 }
             }
         }
-        let missing = || Observation::bare(ResourceState::Gone, "not known to the cloud");
+        let missing = || Observation::bare(ResourceState::Missing, "not known to the cloud");
         Ok(ids.iter().map(|id| seen.get(&id.id).cloned().unwrap_or_else(missing)).collect())
     }
 

@@ -76,7 +76,7 @@ async fn an_instance_lives_and_dies() {
     let unknown = ProviderId::plain("i-00000000000000000");
     let states: Vec<_> =
         bench.observe(&[unknown.clone(), id.clone()]).await.iter().map(|seen| seen.state).collect();
-    assert_eq!(states, [ResourceState::Gone, ResourceState::Running]);
+    assert_eq!(states, [ResourceState::Missing, ResourceState::Running]);
     bench.handler.console(&bench.access, &id).await.unwrap();
 
     bench.destroy(&id).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_hundred_instances_are_observed_at_once() {
     let Some(bench) = moto() else { return };
     let ids = bench.make_many(100).await;
     let observations = bench.observe(&ids).await;
-    assert!(observations.iter().all(|observation| observation.state != ResourceState::Gone));
+    assert!(observations.iter().all(|observation| observation.state == ResourceState::Running));
     assert_eq!(bench.find().await.len(), 100);
     for id in &ids {
         bench.destroy(id).await.unwrap();

@@ -139,8 +139,8 @@ async fn an_unknown_instance_does_not_hide_the_others() {
     let known = bench.create(&bench.request()).await.unwrap();
     let ids = [ProviderId::plain("i-00000000"), known.clone(), ProviderId::plain("no-id"), known];
     let states: Vec<ResourceState> = bench.observe(&ids).await.iter().map(|seen| seen.state).collect();
-    let (gone, running) = (ResourceState::Gone, ResourceState::Running);
-    assert_eq!(states, [gone, running, gone, running]);
+    let (missing, running) = (ResourceState::Missing, ResourceState::Running);
+    assert_eq!(states, [missing, running, missing, running]);
     bench.destroy(&ids[0]).await.expect("an unknown instance is destroyed");
 }
 

@@ -192,16 +192,30 @@ impl<'a> Bench<'a> {
 
     /// Looks until `id` is in `wanted`.
     async fn await_state(&self, id: &ProviderId, wanted: ResourceState) -> Result<Observation, String> {
+        self.await_that(id, &format!("{wanted:?}"), |seen| seen.state == wanted).await
+    }
+
+    /// Looks until `id` is gone.
+    async fn await_gone(&self, id: &ProviderId) -> Result<Observation, String> {
+        self.await_that(id, "gone", is_gone).await
+    }
+
+    async fn await_that(
+        &self,
+        id: &ProviderId,
+        wanted: &str,
+        holds: impl Fn(&Observation) -> bool,
+    ) -> Result<Observation, String> {
         let mut last = None;
         for _ in 0..PATIENCE {
             let seen = self.observe(std::slice::from_ref(id)).await?.remove(0);
-            if seen.state == wanted {
+            if holds(&seen) {
                 return Ok(seen);
             }
             last = Some(seen);
             self.fixture.pause().await;
         }
-        Err(format!("{id} never became {wanted:?}; last seen: {last:?}"))
+        Err(format!("{id} never became {wanted}; last seen: {last:?}"))
     }
 
     /// Looks until exactly `count` resources of this property's store are listed.
@@ -236,3 +250,7 @@ fn told(call: &'static str) -> impl Fn(HandlerError) -> String {
 
 #[cfg(test)]
 mod tests;
+
+fn is_gone(seen: &Observation) -> bool {
+    matches!(seen.state, ResourceState::Gone | ResourceState::Missing)
+}

@@ -109,7 +109,7 @@ impl Machine {
     /// Its state as an answer at `now` gives it.
     pub(crate) fn state(&self, now: Duration) -> ResourceState {
         if now < self.visible_from || !self.is_alive(now) {
-            ResourceState::Gone
+            ResourceState::Missing
         } else if self.stopped || self.gone_at.is_some() {
             ResourceState::Stopped
         } else if now < self.boots_at {

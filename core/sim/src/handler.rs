@@ -86,7 +86,7 @@ impl State {
 
     fn observation(&self, id: &ProviderId, now: Duration) -> Observation {
         let Some(machine) = self.machines.get(&id.id) else {
-            return Observation::bare(ResourceState::Gone, "");
+            return Observation::bare(ResourceState::Missing, "");
         };
         let mut seen = Observation::bare(machine.state(now), "");
         if seen.state == ResourceState::Running {
@@ -98,7 +98,9 @@ impl State {
     fn list(&self, store: &StoreId, now: Duration) -> Vec<Found> {
         self.machines
             .values()
-            .filter(|machine| machine.identity.store == *store && machine.state(now) != ResourceState::Gone)
+            .filter(|machine| {
+                machine.identity.store == *store && machine.state(now) != ResourceState::Missing
+            })
             .map(|machine| Found {
                 identity: machine.identity.clone(),
                 provider_id: ProviderId::plain(&machine.id),

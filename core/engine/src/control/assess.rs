@@ -48,8 +48,11 @@ pub async fn assess(
 /// having been ready: an answer that it does not exist may have been given too early.
 async fn late_arrivals(engine: &Engine, closed: &[Attempt], infra: &InfraId) -> Vec<Found> {
     let given_up = |attempt: &&Attempt| {
-        let abandoned = matches!(attempt.phase, Phase::Closed { outcome: Outcome::Abandoned, .. });
-        attempt.ready_at.is_none() && !abandoned
+        let settled = matches!(
+            attempt.phase,
+            Phase::Closed { outcome: Outcome::Abandoned | Outcome::Refused { .. }, .. }
+        );
+        attempt.ready_at.is_none() && !settled
     };
     let mut places: Vec<_> = closed.iter().filter(given_up).map(|attempt| &attempt.place).collect();
     places.sort();

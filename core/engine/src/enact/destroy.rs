@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ready::Reached;
 use super::{Enactor, JournalSteps, Trouble};
 use crate::clock::timeout;
 use crate::handler::{Access, ErrorKind, Found, HandlerError, ProviderId, ResourceHandler};
@@ -72,8 +73,9 @@ impl Enactor<'_> {
             }
             match self.until_gone(&attempt.id, limit).await? {
                 Err(heard) => last = HandlerError::new(ErrorKind::Transient, heard),
+                Ok(Reached::Gone) => return Ok(()),
                 // What is too young to be listed looks as if it were gone.
-                Ok(()) => match self.still_hidden(handler, attempt) {
+                Ok(_) => match self.still_hidden(handler, attempt) {
                     None => return Ok(()),
                     Some(left) => self.pause(left).await?,
                 },

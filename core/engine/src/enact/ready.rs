@@ -16,7 +16,18 @@ use crate::record::Attempt;
 use crate::remember::remember;
 
 /// How a wait ended: as wished, or why it never will.
-type Ending = Result<(), String>;
+type Ending = Result<Reached, String>;
+
+/// What a wait reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// It is ready.
+    Ready,
+    /// It is gone for good.
+    Gone,
+    /// It is not listed.
+    Missing,
+}
 
 /// What is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +90,7 @@ impl Enactor<'_> {
     pub(super) async fn until_ready(&self, id: &AttemptId) -> Result<(), Trouble> {
         let limit = self.engine.policy.start_limit;
         match self.wait(id, Until::Ready, limit).await? {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(reason)) => Err(Trouble::Failed { reason, passing: true }),
             Err(heard) => {
                 let slot =
@@ -93,7 +104,7 @@ impl Enactor<'_> {
         }
     }
 
-    /// Waits until the back-end says that the resource is gone; the inner error says what it is instead.
+    /// Waits until the resource is gone or not listed; the inner error says what it is instead.
     pub(super) async fn until_gone(&self, id: &AttemptId, limit: Duration) -> Result<Ending, Trouble> {
         Ok(match self.wait(id, Until::Gone, limit).await? {
             Ok(ending) => ending,
@@ -173,7 +184,11 @@ impl Enactor<'_> {
         for (attempt, seen) in states(self.engine, leaving).await {
             match seen.resource {
                 Ok(seen) if seen.state == ResourceState::Gone => {
-                    self.readiness.end(&attempt.id, Ok(()));
+                    self.readiness.end(&attempt.id, Ok(Reached::Gone));
+                    any = true;
+                }
+                Ok(seen) if seen.state == ResourceState::Missing => {
+                    self.readiness.end(&attempt.id, Ok(Reached::Missing));
                     any = true;
                 }
                 Ok(seen) => self.readiness.hear(&attempt.id, &format!("it is still there ({})", seen.detail)),
@@ -186,7 +201,7 @@ impl Enactor<'_> {
 
 fn ending(attempt: &Attempt, verdict: &Verdict) -> Option<Ending> {
     match verdict.state {
-        InstanceState::Ready => Some(Ok(())),
+        InstanceState::Ready => Some(Ok(Reached::Ready)),
         InstanceState::Dead | InstanceState::Gone | InstanceState::Unresponsive => {
             Some(Err(format!("{} {}", attempt.slot, verdict.reason)))
         }

@@ -43,6 +43,7 @@ fn words_of_the_back_end_become_states() {
         (ResourceState::Stopped, InstanceState::Dead, InstanceState::Dead),
         (ResourceState::Failed, InstanceState::Dead, InstanceState::Dead),
         (ResourceState::Gone, InstanceState::Gone, InstanceState::Gone),
+        (ResourceState::Missing, InstanceState::Gone, InstanceState::Gone),
         (ResourceState::Unknown, InstanceState::Unknown, InstanceState::Unknown),
     ] {
         assert_eq!(state(&starting(), &seen(word, None), 1100), of_starting, "{word:?}");
@@ -52,7 +53,7 @@ fn words_of_the_back_end_become_states() {
 
 #[test]
 fn a_fresh_instance_that_is_not_listed_is_not_lost_yet() {
-    let gone = seen(ResourceState::Gone, None);
+    let gone = seen(ResourceState::Missing, None);
     assert_eq!(state(&starting(), &gone, 1019), InstanceState::Pending);
     assert_eq!(state(&starting(), &gone, 1020), InstanceState::Gone);
     // What counts is when it was accepted; the call itself may have taken long.

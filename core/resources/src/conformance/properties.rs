@@ -6,7 +6,7 @@ use occopus_engine::handler::{ErrorKind, HandlerError, ProviderId, ResourceHandl
 use occopus_engine::ids::StoreId;
 use uuid::Uuid;
 
-use super::{Bench, Verdict, identity, told};
+use super::{Bench, Verdict, identity, is_gone, told};
 use crate::faults::{Call, Fault, Faults, Moment};
 
 /// Fails the property with a formatted sentence unless the condition holds.
@@ -85,7 +85,7 @@ pub(super) async fn destroyed_resource_is_gone(bench: &Bench<'_>) -> Verdict {
     let id = bench.create(&request).await?;
     bench.await_state(&id, ResourceState::Running).await?;
     bench.destroy(&request, &id).await?;
-    bench.await_state(&id, ResourceState::Gone).await?;
+    bench.await_gone(&id).await?;
     bench.await_count(0).await?;
     bench.destroy(&request, &id).await
 }
@@ -98,7 +98,7 @@ pub(super) async fn unknown_id_is_gone_and_harms_no_other(bench: &Bench<'_>) -> 
     let id = bench.create(&bench.request(1)).await?;
     bench.await_state(&id, ResourceState::Running).await?;
     let seen = bench.observe(&[bench.fixture.unknown_id(), id]).await?;
-    require!(seen[0].state == ResourceState::Gone, "an unknown id is {:?}", seen[0]);
+    require!(is_gone(&seen[0]), "an unknown id is {:?}", seen[0]);
     require!(seen[1].state == ResourceState::Running, "beside an unknown id: {:?}", seen[1]);
     Ok(())
 }
@@ -197,7 +197,7 @@ pub(super) async fn lost_answer_of_destroy_settles_to_none(bench: &Bench<'_>) ->
     let answer = faults.destroy(&bench.access, &id, &*steps).await;
     require!(answer.is_err(), "the fault did not happen");
     faults.destroy(&bench.access, &id, &*steps).await.map_err(told("repeated destroy"))?;
-    bench.await_state(&id, ResourceState::Gone).await?;
+    bench.await_gone(&id).await?;
     bench.await_count(0).await.map(drop)
 }
 

@@ -67,7 +67,7 @@ async fn a_zombie_counts_as_dead() {
     let running = until(async || {
         let found = bench.find().await.pop()?;
         let seen = bench.observe(&found.provider_id).await;
-        (seen.state == ResourceState::Running).then_some((found.provider_id, main_process(&seen)))
+        (seen.state == ResourceState::Running).then(|| (found.provider_id, main_process(&seen)))
     });
     let (id, pid) = running.await.expect("the starter started nothing");
     assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
