@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
-use occopus_engine::control::Built;
+use occopus_engine::control::{Built, Demolished, request_scaling, waiting_requests};
+use occopus_engine::error::EngineError;
 use occopus_engine::handler::ErrorKind;
 use occopus_engine::plan::Order;
+use occopus_engine::record::{Goal, ScaleChange};
 use occopus_sim::{Call, Done, Fault, Machine, Op, Settings, Shape, World, simulate};
 use serde_json::json;
 
@@ -152,10 +154,7 @@ fn a_build_that_cannot_succeed_ends_with_the_reason_and_keeps_what_is_ready() {
             let alive: Vec<String> =
                 world.cloud.alive().iter().map(|machine| machine.identity.slot.to_string()).collect();
             assert_eq!(alive, ["db/1", "log/1"]);
-            assert_eq!(
-                world.perform(Op::Destroy).await.unwrap(),
-                Done::Demolished(occopus_engine::control::Demolished::Gone)
-            );
+            assert_eq!(world.perform(Op::Destroy).await.unwrap(), Done::Demolished(Demolished::Gone));
             world.check_settled().await.unwrap();
         });
     }
@@ -218,6 +217,55 @@ fn a_failing_change_leaves_what_ran_alone_and_the_old_description_in_force() {
             world.check_settled().await.unwrap();
         });
     }
+}
+
+/// A change that cannot succeed.
+fn broken_change() -> Op {
+    Op::Change(three_tiers().node("cache", 1, 1).with("cache", json!({"broken": true})))
+}
+
+#[test]
+fn a_failing_change_after_an_interrupted_destroy_destroys_nothing() {
+    simulate(async {
+        let world = World::new(14, Settings::default(), three_tiers());
+        world.perform(Op::Build).await.unwrap();
+        let process = world.process(None);
+        process.options.stop.cancel();
+        let done = world.perform_in(&process, Op::Destroy).await.unwrap();
+        assert_eq!(done, Done::Demolished(Demolished::Interrupted));
+        assert_eq!(world.record().await.unwrap().unwrap().goal, Goal::Absent);
+        world.perform(broken_change()).await.unwrap();
+        assert_eq!(world.cloud.alive().len(), 5);
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_failing_change_keeps_the_scaling_that_was_asked_for_before_it() {
+    simulate(async {
+        let world = World::new(15, Settings::default(), three_tiers());
+        world.perform(Op::Build).await.unwrap();
+        let engine = world.process(None).engine;
+        request_scaling(&engine, &world.infra, "worker", &[ScaleChange::Set(5)]).await.unwrap();
+        world.perform(broken_change()).await.unwrap();
+        assert!(waiting_requests(&engine, &world.infra).await.unwrap().is_empty());
+        assert_eq!(of(&world.cloud.alive(), "worker").len(), 5);
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn what_was_destroyed_cannot_be_changed() {
+    simulate(async {
+        let world = World::new(16, Settings::default(), three_tiers());
+        world.perform(Op::Build).await.unwrap();
+        world.perform(Op::Destroy).await.unwrap();
+        let Err(EngineError::Description(reason)) = world.perform(Op::Change(three_tiers())).await else {
+            panic!("a tombstone must not be changed");
+        };
+        assert!(reason.contains("was destroyed"), "{reason}");
+        world.check_settled().await.unwrap();
+    });
 }
 
 #[test]

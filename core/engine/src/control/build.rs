@@ -43,15 +43,22 @@ impl Controller<'_> {
         self.journal.put_generation(&record, &generation, vec![event]).await
     }
 
-    /// Puts a new description in force and returns the record as it was before.
+    /// Puts a new description in force and returns the record as it was before. An infrastructure that
+    /// was destroyed is refused: nothing of it is left that could be changed.
     pub async fn reconfigure(&self, mut generation: Generation) -> Result<InfraRecord, EngineError> {
         let before = self.journal.record().await?;
+        if before.closed_at.is_some() {
+            return Err(EngineError::Description(format!(
+                "infrastructure '{}' ({}) was destroyed and cannot be changed; build it anew with \
+                 `occopus build FILE`",
+                before.name, before.id
+            )));
+        }
         generation.number = self.journal.last_generation().await? + 1;
         let mut record = before.clone();
         record.generation = generation.number;
         record.name.clone_from(&generation.infrastructure.name);
         record.goal = Goal::Present;
-        record.closed_at = None;
         record.completed = false;
         record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
         let text = format!("description {} is in force", generation.number);
@@ -61,11 +68,24 @@ impl Controller<'_> {
     }
 
     /// Puts the description of `before` back in force after a failed change, and removes what the
-    /// change had made. What ran before is not touched.
+    /// change had made. What ran before is not touched. The goal stays what it is now: whoever changed
+    /// the infrastructure wants it to exist, even if a destroy had been begun before.
     pub async fn restore(&self, before: &InfraRecord, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
+        let mut record = self.journal.record().await?;
+        let (old, tried) = (
+            self.journal.generation(before.generation).await?.infrastructure,
+            self.journal.generation(record.generation).await?.infrastructure,
+        );
+        // Scaling requests that were consumed during the change are gone: their targets stay.
+        record.targets.retain(|node, _| old.node(node).is_some());
+        let removed = before.targets.iter().filter(|(node, _)| tried.node(node).is_none());
+        record.targets.extend(removed.map(|(node, target)| (node.clone(), *target)));
+        record.generation = before.generation;
+        record.name.clone_from(&before.name);
+        record.completed = before.completed;
         let text = format!("description {} is in force again; the change is undone", before.generation);
         let event = self.journal.event(EventKind::Reconfigured, None, text);
-        self.journal.put_record(before, vec![event]).await?;
+        self.journal.put_record(&record, vec![event]).await?;
         self.maintain(on_plan).await
     }
 
