@@ -170,7 +170,7 @@ impl Shape {
 /// Something to do with the infrastructure.
 #[derive(Debug, Clone)]
 pub enum Op {
-    /// Builds it, or goes on building it.
+    /// Builds it, anew if it was destroyed, or goes on building it.
     Build,
     /// Puts another description in force; undoes that if it fails.
     Change(Shape),
@@ -314,7 +314,7 @@ impl World {
         let ignore: &mut (dyn FnMut(&_, &_) + Send) = &mut |_, _| {};
         Ok(match op {
             Op::Build => {
-                if self.record().await?.is_none() {
+                if self.record().await?.is_none_or(|record| record.closed_at.is_some()) {
                     controller.begin(self.shape.generation(self.clock.wall())).await?;
                 }
                 Done::Built(controller.converge(ignore).await?)

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use occopus_engine::control::{Built, Demolished, request_scaling, waiting_requests};
+use occopus_engine::control::{Built, Controller, Demolished, request_scaling, waiting_requests};
 use occopus_engine::error::EngineError;
 use occopus_engine::handler::ErrorKind;
 use occopus_engine::plan::Order;
@@ -264,6 +264,41 @@ fn what_was_destroyed_cannot_be_changed() {
             panic!("a tombstone must not be changed");
         };
         assert!(reason.contains("was destroyed"), "{reason}");
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_second_first_build_of_the_same_identifier_is_refused() {
+    simulate(async {
+        let world = World::new(17, Settings::default(), three_tiers());
+        world.perform(Op::Build).await.unwrap();
+        let before = world.record().await.unwrap();
+        let late = world.process(None);
+        let controller =
+            Controller::open(&late.engine, &world.infra, late.options.clone(), |_| {}).await.unwrap();
+        let other = Shape::new("other").node("x", 1, 1).generation(world.clock.wall());
+        let Err(EngineError::Description(reason)) = controller.begin(other).await else {
+            panic!("an infrastructure that exists must not be overwritten");
+        };
+        assert!(reason.contains("'shop' was created by another command meanwhile"), "{reason}");
+        controller.close().await.unwrap();
+        assert_eq!(world.record().await.unwrap(), before);
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn what_was_destroyed_is_built_anew_under_its_identifier() {
+    simulate(async {
+        let world = World::new(18, Settings::default(), three_tiers());
+        world.perform(Op::Build).await.unwrap();
+        let engine = world.process(None).engine;
+        request_scaling(&engine, &world.infra, "worker", &[ScaleChange::Set(5)]).await.unwrap();
+        world.perform(Op::Destroy).await.unwrap();
+        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+        assert_eq!(of(&world.cloud.alive(), "worker").len(), 2, "old scaling requests are forgotten");
+        assert_eq!(world.record().await.unwrap().unwrap().generation, 2, "no description is overwritten");
         world.check_settled().await.unwrap();
     });
 }

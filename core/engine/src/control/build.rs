@@ -25,14 +25,21 @@ pub enum Built {
 }
 
 impl Controller<'_> {
-    /// Makes a new infrastructure durable: goal, description, definitions. Nothing is created yet.
+    /// Makes a new infrastructure durable: goal, description, definitions. Nothing is created yet. One
+    /// that exists is refused; the identifier of one that was destroyed can be used again.
     pub async fn begin(&self, mut generation: Generation) -> Result<(), EngineError> {
-        generation.number = 1;
+        match self.journal.record().await {
+            Err(EngineError::UnknownInfrastructure { .. }) => {}
+            Ok(InfraRecord { closed_at: Some(_), .. }) => {}
+            Ok(record) => return Err(exists_already(&record)),
+            Err(error) => return Err(error),
+        }
+        generation.number = self.journal.last_generation().await? + 1;
         let record = InfraRecord {
             id: self.journal.infra().clone(),
             name: generation.infrastructure.name.clone(),
             goal: Goal::Present,
-            generation: 1,
+            generation: generation.number,
             targets: std::collections::BTreeMap::new(),
             created_at: self.engine.clock.wall(),
             completed: false,
@@ -122,6 +129,13 @@ impl Controller<'_> {
         }
         Ok(Built::Failed { failures })
     }
+}
+
+fn exists_already(record: &InfraRecord) -> EngineError {
+    EngineError::Description(format!(
+        "infrastructure '{}' was created by another command meanwhile; look at it with `occopus status {}`",
+        record.name, record.id
+    ))
 }
 
 fn deferred(notes: &[Note]) -> Vec<Failed> {

@@ -77,7 +77,8 @@ fn unknown_node(generation: &Generation, node: &str) -> EngineError {
 }
 
 impl Controller<'_> {
-    /// Applies all waiting requests in one batch: new targets, named instances, requests deleted.
+    /// Applies all waiting requests in one batch: new targets, named instances, requests deleted. What is
+    /// to be destroyed is not scaled: its requests are dropped.
     pub(super) async fn consume_scaling(&self) -> Result<(), EngineError> {
         let requests = waiting_requests(self.engine, self.journal.infra()).await?;
         if requests.is_empty() {
@@ -89,8 +90,13 @@ impl Controller<'_> {
                 infra: self.journal.infra().to_string(),
                 store: self.engine.store.location(),
             })?;
+        let consumed = requests
+            .iter()
+            .map(|(id, _)| Write::Delete(Key::new(Table::Scaling, self.journal.infra().as_str(), id)))
+            .collect();
         if record.goal == Goal::Absent {
-            return Ok(());
+            // They must not come to life again with a later infrastructure of the same identifier.
+            return self.journal.commit(consumed, Vec::new()).await;
         }
         let generation = self.journal.generation(record.generation).await?;
         let attempts = self.journal.attempts();
@@ -118,10 +124,6 @@ impl Controller<'_> {
             let text = format!("'{}' is to have {} instances (was {target})", node.name, scaled.target);
             events.push(self.journal.event(EventKind::Scaled, None, text));
         }
-        let consumed = requests
-            .iter()
-            .map(|(id, _)| Write::Delete(Key::new(Table::Scaling, self.journal.infra().as_str(), id)))
-            .collect();
         self.journal.apply_scaling(&record, retire, consumed, events).await
     }
 }
