@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use nix::time::{ClockId, clock_gettime};
 use uuid::Uuid;
 
 /// All waiting of the engine goes through this trait.
@@ -35,24 +36,9 @@ pub async fn timeout<F: Future>(clock: &dyn Clock, limit: Duration, future: F) -
     }
 }
 
-/// The machine's own clock.
-#[derive(Debug)]
-pub struct SystemClock {
-    start: std::time::Instant,
-}
-
-impl SystemClock {
-    /// A clock whose monotonic time starts now.
-    pub fn new() -> Self {
-        Self { start: std::time::Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// The machine's own clock. Its monotonic time goes on while the machine sleeps: a lease runs out then.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
 
 #[async_trait]
 impl Clock for SystemClock {
@@ -61,7 +47,8 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        // The call fails only for clocks that a kernel does not have; this one is as old as Linux 2.6.
+        clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -23,6 +23,14 @@ pub enum EngineError {
         /// Who holds it, in words (`occopus watch, process 4711 on host, since …`).
         holder: String,
     },
+    /// The caller stopped while waiting for a lease; nothing was changed.
+    #[error("stopped waiting for infrastructure '{infra}', which is in use by {holder}; nothing was changed")]
+    Stopped {
+        /// The infrastructure.
+        infra: InfraId,
+        /// Who holds it, in words.
+        holder: String,
+    },
     /// There is no such infrastructure in the store.
     #[error("unknown infrastructure '{infra}'; `occopus list` shows what {store} knows")]
     UnknownInfrastructure {

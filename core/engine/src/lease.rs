@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, timeout};
 use crate::error::EngineError;
 use crate::ids::InfraId;
 use crate::store::{Batch, Expect, Key, Store, StoreError, Table, Write};
@@ -32,6 +32,9 @@ pub struct Holder {
     pub pid: u32,
     /// Start time of the process in clock ticks since boot; tells a reused process id.
     pub start_time: u64,
+    /// The namespace its process id belongs to: containers of one machine share the boot.
+    #[serde(default)]
+    pub pid_namespace: String,
 }
 
 impl Holder {
@@ -45,14 +48,25 @@ impl Holder {
                 .unwrap_or_default(),
             boot_id: boot_id(),
             pid,
-            start_time: start_time(pid).unwrap_or_default(),
+            start_time: match look_up(pid) {
+                Life::Since(start_time) => start_time,
+                Life::Over | Life::Hidden => 0,
+            },
+            pid_namespace: pid_namespace(),
         }
     }
 
     /// Whether it ran on this boot of this machine and certainly runs no more.
     fn is_provably_dead(&self) -> bool {
-        let here = boot_id();
-        !here.is_empty() && here == self.boot_id && start_time(self.pid) != Some(self.start_time)
+        let (boot_id, pid_namespace) = (boot_id(), pid_namespace());
+        if boot_id.is_empty() || boot_id != self.boot_id || pid_namespace != self.pid_namespace {
+            return false;
+        }
+        match look_up(self.pid) {
+            Life::Over => true,
+            Life::Since(start_time) => start_time != self.start_time,
+            Life::Hidden => false,
+        }
     }
 }
 
@@ -62,16 +76,35 @@ fn boot_id() -> String {
         .unwrap_or_default()
 }
 
-/// Start time of a process that is alive; `None` for one that is gone or a zombie.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field, the command, is in parentheses and may itself hold blanks and parentheses.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        return None;
+fn pid_namespace() -> String {
+    std::fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// What can be known of a process from its id.
+enum Life {
+    /// There is no such process, or it is a zombie.
+    Over,
+    /// It lives since this time, in clock ticks since boot.
+    Since(u64),
+    /// It lives, but belongs to somebody else whose processes cannot be seen.
+    Hidden,
+}
+
+fn look_up(pid: u32) -> Life {
+    let Ok(raw) = i32::try_from(pid) else { return Life::Over };
+    if nix::sys::signal::kill(nix::unistd::Pid::from_raw(raw), None) == Err(nix::errno::Errno::ESRCH) {
+        return Life::Over;
     }
-    fields.nth(18)?.parse().ok()
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return Life::Hidden };
+    // The second field, the command, is in parentheses and may itself hold blanks and parentheses.
+    let mut fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
+    match (fields.next(), fields.nth(18).and_then(|ticks| ticks.parse().ok())) {
+        (Some("Z" | "X"), _) => Life::Over,
+        (_, Some(start_time)) => Life::Since(start_time),
+        _ => Life::Hidden,
+    }
 }
 
 /// The record that changes hands.
@@ -141,11 +174,24 @@ pub async fn inspect(store: &dyn Store, infra: &InfraId) -> Result<LeaseInfo, En
     Ok(LeaseInfo { holder, since: fence.since, observed_at })
 }
 
-/// Whether a command waits for the lease of `infra`; a cyclic holder then lets go between passes.
-pub async fn is_wanted(store: &dyn Store, infra: &InfraId) -> Result<bool, EngineError> {
+/// A command that waits for a lease, and when it last said so.
+#[derive(Debug, Serialize, Deserialize)]
+struct Wish {
+    holder: Holder,
+    at: Timestamp,
+}
+
+/// A wish is repeated after this long.
+const WISH_REPEATED: SignedDuration = SignedDuration::from_secs(5);
+/// A wish that was not repeated for this long is forgotten: who made it has gone.
+const WISH_VALID: SignedDuration = SignedDuration::from_secs(30);
+
+/// Whether a command waits for the lease of `infra` at the time `now`; a cyclic holder then lets go
+/// between passes.
+pub async fn is_wanted(store: &dyn Store, infra: &InfraId, now: Timestamp) -> Result<bool, EngineError> {
     let Some(record) = store.read(&waiting_key(infra)).await? else { return Ok(false) };
-    let waiting: Holder = parse(&waiting_key(infra), record.value)?;
-    Ok(!waiting.is_provably_dead())
+    let wish: Wish = parse(&waiting_key(infra), record.value)?;
+    Ok(now.duration_since(wish.at).abs() < WISH_VALID && !wish.holder.is_provably_dead())
 }
 
 /// A held lease. Renewed in the background until dropped; call [`Lease::release`] to let go at once.
@@ -171,6 +217,22 @@ struct Inner {
 /// Versions of the fence and of the beat: as long as neither changes, the holder shows no sign of life.
 type Signs = (Option<u64>, Option<u64>);
 
+/// What a contender saw of a holder, kept between tries that do not wait.
+#[derive(Debug, Default)]
+pub struct Sighting(Option<(Signs, Duration)>);
+
+impl Sighting {
+    /// Takes `signs` down and tells since when they are the same.
+    fn unchanged_since(&mut self, signs: Signs, now: Duration) -> Duration {
+        let since = match self.0 {
+            Some((last, since)) if last == signs => since,
+            _ => now,
+        };
+        self.0 = Some((signs, since));
+        since
+    }
+}
+
 /// How to get a lease.
 pub struct Request<'a> {
     /// The store.
@@ -185,14 +247,20 @@ pub struct Request<'a> {
     pub ttl: Duration,
     /// How long to wait for a holder that lives; zero to give up at once.
     pub patience: Duration,
+    /// Ends the waiting.
+    pub stop: &'a CancellationToken,
 }
 
 impl Request<'_> {
     /// Acquires the lease, waiting for a living holder for at most `patience`. `on_wait` is called
-    /// once with the holder in words when there is something to wait for.
-    pub async fn acquire(self, mut on_wait: impl FnMut(&str)) -> Result<Lease, EngineError> {
+    /// once with the holder in words when there is something to wait for. A contender that tries again
+    /// and again without patience keeps its `sighting`, so that it notices a holder that is gone.
+    pub async fn acquire(
+        self,
+        sighting: &mut Sighting,
+        mut on_wait: impl FnMut(&str),
+    ) -> Result<Lease, EngineError> {
         let start = self.clock.monotonic();
-        let mut seen: Option<(Signs, Duration)> = None;
         let mut announced = false;
         loop {
             let fence = self.store.read(&fence_key(self.infra)).await?;
@@ -205,11 +273,7 @@ impl Request<'_> {
             };
             let holder = current.as_ref().and_then(|(_, fence)| fence.holder.clone());
             let now = self.clock.monotonic();
-            let unchanged_since = match seen {
-                Some((last, since)) if last == signs => since,
-                _ => now,
-            };
-            seen = Some((signs, unchanged_since));
+            let unchanged_since = sighting.unchanged_since(signs, now);
             let free = holder.as_ref().is_none_or(Holder::is_provably_dead);
             if free || now.saturating_sub(unchanged_since) >= self.ttl {
                 match self.take(current.as_ref()).await {
@@ -219,7 +283,9 @@ impl Request<'_> {
             }
             let words = inspect(self.store.as_ref(), self.infra).await?.describe();
             if now.saturating_sub(start) >= self.patience {
-                self.stop_waiting().await;
+                if announced {
+                    self.stop_waiting().await;
+                }
                 return Err(EngineError::Busy { infra: self.infra.clone(), holder: words });
             }
             if !announced {
@@ -227,19 +293,32 @@ impl Request<'_> {
                 on_wait(&words);
             }
             self.wish().await?;
-            self.clock.sleep(Duration::from_millis(500).min(self.ttl / 4)).await;
+            let pause = Duration::from_millis(500).min(self.ttl / 4);
+            if timeout(self.clock.as_ref(), pause, self.stop.cancelled()).await.is_ok() {
+                self.stop_waiting().await;
+                return Err(EngineError::Stopped { infra: self.infra.clone(), holder: words });
+            }
         }
     }
 
-    /// Tells a cyclic holder that somebody waits. Another contender that was served first has taken the
-    /// wish away with it, so it is made anew.
+    /// Tells a cyclic holder that somebody waits, and goes on telling: a wish that is not repeated is
+    /// forgotten. Another contender that was served first has taken the wish away with it.
     async fn wish(&self) -> Result<(), EngineError> {
         let key = waiting_key(self.infra);
-        if self.store.read(&key).await?.is_some() {
-            return Ok(());
-        }
-        let writes = vec![Write::Put(key.clone(), to_value(&self.holder))];
-        match self.store.commit(Batch { expect: vec![Expect::Absent(key)], writes }).await {
+        let now = self.clock.wall();
+        let expect = match self.store.read(&key).await? {
+            None => Expect::Absent(key.clone()),
+            Some(record) => {
+                let wish: Wish = parse(&key, record.value)?;
+                if now.duration_since(wish.at).abs() < WISH_REPEATED {
+                    return Ok(());
+                }
+                Expect::Version(key.clone(), record.version)
+            }
+        };
+        let wish = Wish { holder: self.holder.clone(), at: now };
+        let writes = vec![Write::Put(key, to_value(&wish))];
+        match self.store.commit(Batch { expect: vec![expect], writes }).await {
             Ok(()) | Err(StoreError::Conflict(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -334,6 +413,16 @@ impl Inner {
         }
     }
 
+    async fn release(&self) -> Result<(), EngineError> {
+        let fence = Fence { number: self.number, holder: None, since: self.clock.wall() };
+        let writes = vec![Write::Put(fence_key(&self.infra), to_value(&fence))];
+        match self.store.commit(Batch { expect: vec![self.expect()], writes }).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict(_)) => Err(EngineError::LeaseLost(self.infra.clone())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn expect(&self) -> Expect {
         Expect::Version(fence_key(&self.infra), self.version)
     }
@@ -384,19 +473,25 @@ impl Lease {
     /// Lets go, so that the next controller need not wait.
     pub async fn release(self) -> Result<(), EngineError> {
         self.stop_renewal.cancel();
-        let fence = Fence { number: self.inner.number, holder: None, since: self.inner.clock.wall() };
-        let writes = vec![Write::Put(fence_key(&self.inner.infra), to_value(&fence))];
-        match self.inner.store.commit(Batch { expect: vec![self.inner.expect()], writes }).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::Conflict(_)) => Err(EngineError::LeaseLost(self.inner.infra.clone())),
-            Err(error) => Err(error.into()),
-        }
+        self.inner.release().await
     }
 }
 
 impl Drop for Lease {
+    /// Whoever stopped on an error, and lives on, must not keep others out.
     fn drop(&mut self) {
+        if self.stop_renewal.is_cancelled() {
+            return;
+        }
         self.stop_renewal.cancel();
+        let inner = self.inner.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = inner.release().await {
+                    tracing::debug!(infra = %inner.infra, %error, "the lease was not released");
+                }
+            });
+        }
     }
 }
 

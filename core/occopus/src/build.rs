@@ -25,6 +25,8 @@ pub struct Prepared {
     pub infra_id: InfraId,
     /// Whether it exists already.
     pub exists: bool,
+    /// Whether no other infrastructure may have its name.
+    pub only: bool,
     /// What is to be pinned.
     pub generation: Generation,
     /// Definitions to import along.
@@ -71,7 +73,8 @@ impl Occopus {
             created_at: self.engine.clock.wall(),
         };
         self.check_feasible(&generation)?;
-        Ok(Prepared { infra_id, exists, generation, definitions: imported, warnings })
+        let only = request.target == Target::First;
+        Ok(Prepared { infra_id, exists, only, generation, definitions: imported, warnings })
     }
 
     /// The definitions of all node types of `infrastructure`: imported along, or from the store.
@@ -161,20 +164,8 @@ impl Occopus {
         match target {
             Target::New => Ok((InfraId::from(self.engine.random.uuid()), false)),
             Target::First => {
-                let same: Vec<InfraRecord> = self
-                    .list()
-                    .await?
-                    .into_iter()
-                    .filter(|record| record.name == description.name && record.goal == Goal::Present)
-                    .collect();
-                match same.first() {
-                    None => Ok((InfraId::from(self.engine.random.uuid()), false)),
-                    Some(record) => Err(Error::Usage(format!(
-                        "infrastructure '{}' exists already ({}). To change it: occopus build -i {} FILE. To \
-                         build another one: occopus build --new FILE",
-                        record.name, record.id, record.name
-                    ))),
-                }
+                self.check_unused(&description.name).await?;
+                Ok((InfraId::from(self.engine.random.uuid()), false))
             }
             Target::Existing(text) => Ok((self.resolve(text).await?, true)),
             Target::Chosen(text) => match self.resolve(text).await {
@@ -185,6 +176,19 @@ impl Occopus {
                 }
                 Err(error) => Err(error),
             },
+        }
+    }
+
+    /// Refuses a name that an infrastructure has already.
+    async fn check_unused(&self, name: &str) -> Result<(), Error> {
+        let all = self.list().await?;
+        match all.iter().find(|record| record.name == name && record.goal == Goal::Present) {
+            None => Ok(()),
+            Some(record) => Err(Error::Usage(format!(
+                "infrastructure '{name}' exists already ({}). To change it: occopus build -i {name} FILE. To \
+                 build another one: occopus build --new FILE",
+                record.id
+            ))),
         }
     }
 
@@ -218,6 +222,10 @@ impl Occopus {
             self.say_waiting(&infra_id, holder)
         })
         .await?;
+        // Whoever was asked to confirm may have taken their time.
+        if prepared.only {
+            self.check_unused(&prepared.generation.infrastructure.name).await?;
+        }
         self.store_definitions(&prepared.definitions).await?;
         let before = if prepared.exists {
             Some(controller.reconfigure(prepared.generation).await?)

@@ -23,11 +23,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Exit code of the `occopus` command: 1 failed, 2 usage or invalid descriptor, 5 busy.
+    /// Exit code of the `occopus` command: 1 failed, 2 usage or invalid descriptor, 5 busy, 130
+    /// interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Descriptor(_) | Self::Usage(_) => 2,
             Self::Engine(EngineError::Busy { .. }) => 5,
+            Self::Engine(EngineError::Stopped { .. }) => 130,
             Self::Engine(EngineError::Description(_) | EngineError::UnknownInfrastructure { .. }) => 2,
             Self::Engine(_) | Self::File(_) => 1,
         }
@@ -40,6 +42,7 @@ impl Error {
             Self::Usage(_) | Self::Engine(EngineError::Description(_)) => "usage",
             Self::Engine(EngineError::UnknownInfrastructure { .. }) => "unknown_infrastructure",
             Self::Engine(EngineError::Busy { .. }) => "busy",
+            Self::Engine(EngineError::Stopped { .. }) => "interrupted",
             Self::Engine(EngineError::LeaseLost(_)) => "lease_lost",
             Self::Engine(EngineError::Store(_) | EngineError::Record { .. }) => "store",
             Self::Engine(EngineError::Handler(_)) => "resource",

@@ -29,6 +29,7 @@ mod operate;
 mod request;
 mod settings;
 mod status;
+mod watch;
 
 pub use build::{BuildReport, Prepared};
 pub use error::Error;
@@ -36,7 +37,8 @@ pub use graph::{GraphFormat, draw};
 pub use occopus_descriptor as descriptor;
 pub use occopus_engine as engine;
 pub use open::Occopus;
-pub use operate::{OnPlan, Scaling, Watcher};
+pub use operate::{OnPlan, Scaling};
 pub use request::{BuildRequest, Input, Run, Target};
 pub use settings::Settings;
 pub use status::{NodeStatus, SlotStatus, Status, describe, note_text};
+pub use watch::Watcher;

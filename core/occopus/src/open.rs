@@ -49,7 +49,7 @@ impl Occopus {
         let location = std::path::absolute(&location)
             .map_err(|error| Error::File(format!("'{}': {error}", location.display())))?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&location).await?);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Random::from_system();
         let mut policy = Policy::default();
         if let Some(max_parallel) = settings.max_parallel {

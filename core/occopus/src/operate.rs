@@ -1,17 +1,16 @@
 //! Operating: looking after infrastructures, scaling and destroying them, and looking at them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use occopus_engine::control::{
-    Controller, Demolished, Health, Pass, forget_if_old, request_scaling, survey, waiting_requests,
+    Controller, Demolished, Health, Pass, request_scaling, survey, waiting_requests,
 };
 use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
 use occopus_engine::handler::HandlerError;
 use occopus_engine::ids::InfraId;
 use occopus_engine::journal::{encode, read_all};
-use occopus_engine::lease::{inspect, is_wanted};
+use occopus_engine::lease::inspect;
 use occopus_engine::plan::{Order, Plan, Situation};
 use occopus_engine::record::{Attempt, Goal, InfraRecord, ScaleChange};
 use occopus_engine::store::Table;
@@ -26,9 +25,6 @@ use crate::status::Status;
 /// Receives each plan before it is carried out.
 pub type OnPlan<'a> = &'a mut (dyn FnMut(&Plan, &Situation) + Send);
 
-/// Longest pause of a cyclic maintainer whose passes fail.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
 /// What became of a scaling request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scaling {
@@ -38,12 +34,6 @@ pub struct Scaling {
     pub notes: Vec<String>,
     /// Who carries it out, in words; `None` if no maintainer is running.
     pub maintainer: Option<String>,
-}
-
-/// Notified of what a cyclic maintainer does.
-pub trait Watcher: Send + Sync {
-    /// A pass over `infra` ended.
-    fn passed(&self, infra: &InfraId, result: &Result<Pass, Error>);
 }
 
 impl Occopus {
@@ -106,77 +96,9 @@ impl Occopus {
         }
     }
 
-    async fn controller(&self, infra: &InfraId, run: &Run) -> Result<Controller<'_>, Error> {
+    pub(crate) async fn controller(&self, infra: &InfraId, run: &Run) -> Result<Controller<'_>, Error> {
         Ok(Controller::open(&self.engine, infra, run.options(), |holder| self.say_waiting(infra, holder))
             .await?)
-    }
-
-    /// Looks after infrastructures until `run.stop`: those given, or all there are. Errors of one pass
-    /// are reported and do not end the loop; the pause grows while passes fail. Leases are kept between
-    /// passes, so that others see that a maintainer runs, and handed to any command that waits for one.
-    pub async fn watch(
-        &self,
-        infras: &[InfraId],
-        interval: Duration,
-        run: &Run,
-        watcher: &dyn Watcher,
-    ) -> Result<(), Error> {
-        let run = Run { patience: Duration::ZERO, ..run.clone() };
-        let mut controllers: BTreeMap<InfraId, Controller<'_>> = BTreeMap::new();
-        let mut failures: u32 = 0;
-        while !run.stop.is_cancelled() {
-            let mut failed = false;
-            for record in self.list().await? {
-                let wanted = infras.is_empty() || infras.contains(&record.id);
-                if !wanted || run.stop.is_cancelled() {
-                    continue;
-                }
-                let result = self.watch_once(&record, &run, &mut controllers).await;
-                if !matches!(result, Err(Error::Engine(EngineError::Busy { .. })) | Ok(None)) {
-                    failed |= result.is_err();
-                    watcher.passed(&record.id, &result.map(Option::unwrap_or_default));
-                }
-            }
-            failures = if failed { failures.saturating_add(1) } else { 0 };
-            let pause = (interval * 2u32.pow(failures.min(5))).min(interval.max(LONGEST_PAUSE));
-            tokio::select! {
-                biased;
-                () = run.stop.cancelled() => {}
-                () = self.engine.clock.sleep(pause) => {}
-            }
-        }
-        for (_, controller) in controllers {
-            controller.close().await?;
-        }
-        Ok(())
-    }
-
-    /// One pass of the cyclic maintainer; `None` if a command wants the infrastructure for itself.
-    async fn watch_once<'a>(
-        &'a self,
-        record: &InfraRecord,
-        run: &Run,
-        controllers: &mut BTreeMap<InfraId, Controller<'a>>,
-    ) -> Result<Option<Pass>, Error> {
-        if is_wanted(self.engine.store.as_ref(), &record.id).await? {
-            if let Some(controller) = controllers.remove(&record.id) {
-                controller.close().await?;
-            }
-            return Ok(None);
-        }
-        let controller = match controllers.remove(&record.id) {
-            Some(controller) => controller,
-            None => self.controller(&record.id, run).await?,
-        };
-        // After an error the controller is dropped, and the next pass starts from the store again.
-        let pass = if record.goal == Goal::Absent {
-            controller.destroy(&mut |_, _| {}).await?;
-            Pass::default()
-        } else {
-            controller.maintain(&mut |_, _| {}).await?
-        };
-        controllers.insert(record.id.clone(), controller);
-        Ok(Some(pass))
     }
 
     /// Registers scaling requests for `node`.
@@ -250,13 +172,26 @@ impl Occopus {
         Ok(left)
     }
 
+    /// Deletes the records of infrastructures that were closed long ago. One whose places still have to
+    /// be looked at stays, and one that somebody else is at work on waits for another time.
     async fn forget_old(&self) -> Result<(), Error> {
-        let records: Vec<(String, InfraRecord)> =
-            read_all(self.engine.store.as_ref(), Table::Infrastructure, "").await?;
-        for (_, record) in records {
-            forget_if_old(&self.engine, &record.id).await?;
+        let run = Run { patience: Duration::ZERO, ..Run::new("occopus destroy") };
+        for record in self.tombstones().await? {
+            let Ok(controller) = self.controller(&record.id, &run).await else { continue };
+            if controller.is_old().await? && controller.recheck(&mut |_, _| {}).await? == Demolished::Gone {
+                controller.forget().await?;
+            } else {
+                controller.close().await?;
+            }
         }
         Ok(())
+    }
+
+    /// Records of infrastructures of which nothing is left, kept for a day.
+    pub(crate) async fn tombstones(&self) -> Result<Vec<InfraRecord>, Error> {
+        let records: Vec<(String, InfraRecord)> =
+            read_all(self.engine.store.as_ref(), Table::Infrastructure, "").await?;
+        Ok(records.into_iter().map(|(_, record)| record).filter(|r| r.closed_at.is_some()).collect())
     }
 
     /// The status of `infra`, observed now. Changes nothing.

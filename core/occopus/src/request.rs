@@ -61,12 +61,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// A parallel run that waits up to a minute for a lease.
+    /// A parallel run that waits for a lease until it can take one over whose holder vanished.
     pub fn new(command: impl Into<String>) -> Self {
         Self {
             order: Order::Parallel,
             command: command.into(),
-            patience: Duration::from_secs(60),
+            patience: Duration::from_secs(120),
             stop: CancellationToken::new(),
         }
     }

@@ -114,9 +114,15 @@ async fn act(world: &World, rng: &mut fastrand::Rng) -> Result<(), String> {
     };
     match done {
         // An unknown infrastructure, or a request that makes no sense, changes nothing.
-        None | Some(Ok(_) | Err(EngineError::UnknownInfrastructure { .. } | EngineError::Description(_))) => {
-            Ok(())
-        }
+        None
+        | Some(
+            Ok(_)
+            | Err(
+                EngineError::UnknownInfrastructure { .. }
+                | EngineError::Description(_)
+                | EngineError::Stopped { .. },
+            ),
+        ) => Ok(()),
         Some(Err(error)) => Err(error.to_string()),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use occopus_engine::control::{Built, Controller};
 use occopus_engine::error::EngineError;
-use occopus_engine::lease::is_wanted;
+use occopus_engine::lease::{Sighting, is_wanted};
 use occopus_sim::{Crash, Done, Op, Process, Settings, Shape, When, World, simulate};
 
 fn world(seed: u64) -> World {
@@ -104,7 +104,7 @@ fn a_waiting_command_is_known_to_the_holder_until_it_is_served() {
                 let Process { engine, options, .. } = world.process(None);
                 let controller = Controller::open(&engine, &world.infra, options, |_| {}).await.unwrap();
                 world.wait(Duration::from_secs(30)).await;
-                let wanted = is_wanted(&world.records, &world.infra).await.unwrap();
+                let wanted = is_wanted(&world.records, &world.infra, world.clock.wall()).await.unwrap();
                 world.wait(Duration::from_secs(30)).await;
                 controller.close().await.unwrap();
                 wanted
@@ -152,4 +152,75 @@ fn a_controller_that_slept_through_its_lease_changes_nothing_any_more() {
             break;
         }
     }
+}
+
+#[test]
+fn a_controller_that_is_dropped_on_an_error_keeps_nobody_out() {
+    simulate(async {
+        let world = world(7);
+        world.perform(Op::Build).await.unwrap();
+        let Process { engine, options, .. } = world.process(None);
+        let controller = Controller::open(&engine, &world.infra, options, |_| {}).await.unwrap();
+        drop(controller);
+        world.wait(Duration::from_secs(1)).await;
+        world.perform_in(&impatient(&world), Op::Maintain).await.unwrap();
+    });
+}
+
+#[test]
+fn a_wish_dies_with_who_made_it_and_ctrl_c_ends_the_waiting() {
+    simulate(async {
+        let world = world(8);
+        world.perform(Op::Build).await.unwrap();
+        let Process { engine, options, .. } = world.process(None);
+        let controller = Controller::open(&engine, &world.infra, options, |_| {}).await.unwrap();
+        let wanted = || async { is_wanted(&world.records, &world.infra, world.clock.wall()).await.unwrap() };
+
+        let waiting = world.process(None);
+        let stop = waiting.options.stop.clone();
+        let ctrl_c = async {
+            world.wait(Duration::from_secs(10)).await;
+            assert!(wanted().await);
+            stop.cancel();
+        };
+        let (stopped, ()) = tokio::join!(world.perform_in(&waiting, Op::Maintain), ctrl_c);
+        assert!(matches!(stopped, Err(EngineError::Stopped { .. })), "{stopped:?}");
+        assert!(!wanted().await, "who stops waiting says so");
+
+        let vanished = world.process(None);
+        let vanishing = world.perform_in(&vanished, Op::Maintain);
+        let cut = tokio::time::timeout(Duration::from_secs(10), vanishing).await;
+        assert!(cut.is_err(), "the holder still works");
+        assert!(wanted().await);
+        world.wait(Duration::from_secs(31)).await;
+        assert!(!wanted().await, "a wish that nobody repeats is forgotten");
+        controller.close().await.unwrap();
+    });
+}
+
+#[test]
+fn who_tries_again_and_again_without_patience_notices_a_holder_that_is_gone() {
+    simulate(async {
+        let world = world(9);
+        world.perform(Op::Build).await.unwrap();
+        // Its first commit takes the lease; it never gets to renew it.
+        let gone = world.process(Some(Crash { at: 2, when: When::Before }));
+        let lost = Controller::open(&gone.engine, &world.infra, gone.options.clone(), |_| {}).await.unwrap();
+        // A machine that loses its power takes nothing back, and its process cannot be asked after.
+        std::mem::forget(lost);
+        let mut sighting = Sighting::default();
+        let mut tries = 0;
+        loop {
+            let Process { engine, options, .. } = impatient(&world);
+            let opened = Controller::open_again(&engine, &world.infra, options, &mut sighting, |_| {}).await;
+            tries += 1;
+            match opened {
+                Ok(controller) => break controller.close().await.unwrap(),
+                Err(error) => assert!(matches!(error, EngineError::Busy { .. }), "{error}"),
+            }
+            assert!(tries < 100, "nobody can ever take over");
+            world.wait(Duration::from_secs(10)).await;
+        }
+        assert!(tries > 5, "a living holder would have been robbed after {tries} tries");
+    });
 }

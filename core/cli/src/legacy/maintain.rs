@@ -53,7 +53,7 @@ async fn maintain(console: &Arc<Console>, id: Option<String>, args: Maintain) ->
     console.log(&format!("Start maintaining the infrastructure {infra}"));
     if args.cyclic {
         let passes = Passes { console: console.clone(), stop: run.stop.clone(), failed: OnceLock::new() };
-        occopus.watch(&[infra], Duration::from_secs_f64(args.interval), &run, &passes).await?;
+        occopus.watch(&[infra], Duration::from_secs_f64(args.interval), &run, &passes).await;
         return Ok(if passes.failed.get().is_some() { FAILED } else { DONE });
     }
     let pass = occopus.maintain(&infra, &run, &mut |_, _| {}).await?;

@@ -32,7 +32,7 @@ pub(super) async fn run(
     let stop = stop_at_ctrl_c(output);
     let run = pace.run_of("watch", stop);
     let troubles = Troubles { output: output.clone(), last: Mutex::default() };
-    occopus.watch(&ids, Duration::from_secs_f64(interval), &run, &troubles).await?;
+    occopus.watch(&ids, Duration::from_secs_f64(interval), &run, &troubles).await;
     Ok(DONE)
 }
 

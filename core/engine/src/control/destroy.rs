@@ -7,15 +7,14 @@ use serde_json::Map;
 
 use super::{Controller, OnPlan};
 use crate::enact::Failed;
-use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::handler::{Found, Place};
-use crate::ids::{InfraId, Slot};
-use crate::journal::{decode, infra_key};
+use crate::ids::Slot;
+use crate::journal::infra_key;
 use crate::observe::find;
 use crate::record::{Attempt, Cause, Goal, InfraRecord, Outcome, Phase};
-use crate::store::{Batch, Expect, Key, StoreError, Table, Write};
+use crate::store::{Key, Table, Write};
 
 /// How a destroy ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,6 +103,42 @@ impl Controller<'_> {
         Ok(true)
     }
 
+    /// Looks for what appeared after the infrastructure was destroyed, where a creation had been given
+    /// up, and destroys it.
+    pub async fn recheck(&self, on_plan: OnPlan<'_>) -> Result<Demolished, EngineError> {
+        let given_up = |attempt: &Attempt| {
+            matches!(attempt.phase, Phase::Closed { outcome: Outcome::NeverAppeared { .. }, .. })
+        };
+        if !self.journal.attempts().iter().any(given_up) {
+            return Ok(Demolished::Gone);
+        }
+        match self.sweep().await? {
+            Ok(true) => Ok(Demolished::Gone),
+            Ok(false) => self.destroy(on_plan).await,
+            Err(failures) => Ok(Demolished::Incomplete { failures }),
+        }
+    }
+
+    /// Whether the infrastructure was closed longer ago than it is watched for.
+    pub async fn is_old(&self) -> Result<bool, EngineError> {
+        let closed_at = self.journal.record().await?.closed_at;
+        Ok(closed_at.is_some_and(|at| at + self.engine.policy.watch < self.engine.clock.wall()))
+    }
+
+    /// Deletes every record of the infrastructure, the lease with them.
+    pub async fn forget(self) -> Result<(), EngineError> {
+        let infra = self.journal.infra().clone();
+        let mut writes = vec![Write::Delete(infra_key(&infra))];
+        for table in
+            Table::ALL.into_iter().filter(|t| !matches!(t, Table::Definition | Table::Infrastructure))
+        {
+            for record in self.engine.store.list(table, infra.as_str(), "").await? {
+                writes.push(Write::Delete(Key::new(table, infra.as_str(), record.id)));
+            }
+        }
+        self.journal.commit(writes, Vec::new()).await
+    }
+
     /// The final look at every place ever used. True if it is clean; what is found is taken into the
     /// books to be destroyed by the next round. The inner error lists places that could not be asked.
     async fn sweep(&self) -> Result<Result<bool, Vec<Failed>>, EngineError> {
@@ -187,29 +222,5 @@ fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp) -> Attemp
         failing: None,
         checks: Vec::new(),
         retire: None,
-    }
-}
-
-/// Deletes every record of an infrastructure that was closed longer ago than it is watched for.
-/// Returns whether it was.
-pub async fn forget_if_old(engine: &Engine, infra: &InfraId) -> Result<bool, EngineError> {
-    let key = infra_key(infra);
-    let Some(found) = engine.store.read(&key).await? else { return Ok(false) };
-    let record: InfraRecord = decode(&key, found.value)?;
-    if record.closed_at.is_none_or(|at| at + engine.policy.watch >= engine.clock.wall()) {
-        return Ok(false);
-    }
-    // Should somebody build it anew meanwhile, nothing is deleted.
-    let expect = vec![Expect::Version(key, found.version)];
-    let mut writes = vec![Write::Delete(infra_key(infra))];
-    for table in Table::ALL.into_iter().filter(|t| !matches!(t, Table::Definition | Table::Infrastructure)) {
-        for record in engine.store.list(table, infra.as_str(), "").await? {
-            writes.push(Write::Delete(Key::new(table, infra.as_str(), record.id)));
-        }
-    }
-    match engine.store.commit(Batch { expect, writes }).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Conflict(_)) => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }

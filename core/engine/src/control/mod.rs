@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use assess::{Health, Survey, assess, load, survey};
 pub use build::Built;
-pub use destroy::{Demolished, forget_if_old};
+pub use destroy::Demolished;
 pub use scale::{request_scaling, waiting_requests};
 
 use crate::enact::{Enacted, enact};
@@ -22,7 +22,7 @@ use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::ids::InfraId;
 use crate::journal::Journal;
-use crate::lease::{Holder, Request};
+use crate::lease::{Holder, Request, Sighting};
 use crate::plan::{Order, Plan, Situation, plan};
 use crate::record::{Attempt, Goal, InfraRecord};
 
@@ -69,6 +69,18 @@ impl<'a> Controller<'a> {
         options: Options,
         on_wait: impl FnMut(&str),
     ) -> Result<Self, EngineError> {
+        Self::open_again(engine, infra, options, &mut Sighting::default(), on_wait).await
+    }
+
+    /// As [`Controller::open`], for a caller without patience who tries again and again: `sighting`
+    /// keeps what was seen of the holder between the tries.
+    pub async fn open_again(
+        engine: &'a Engine,
+        infra: &InfraId,
+        options: Options,
+        sighting: &mut Sighting,
+        on_wait: impl FnMut(&str),
+    ) -> Result<Self, EngineError> {
         let request = Request {
             store: &engine.store,
             clock: &engine.clock,
@@ -76,8 +88,9 @@ impl<'a> Controller<'a> {
             holder: options.holder.clone(),
             ttl: engine.policy.lease,
             patience: options.patience,
+            stop: &options.stop,
         };
-        let lease = request.acquire(on_wait).await?;
+        let lease = request.acquire(sighting, on_wait).await?;
         let journal =
             Journal::open(engine.store.clone(), engine.clock.clone(), engine.events.clone(), lease).await?;
         Ok(Self { engine, journal, options })

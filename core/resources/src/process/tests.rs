@@ -20,7 +20,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let base = tempfile::tempdir().unwrap();
-        let clock = Arc::new(SystemClock::new());
+        let clock = Arc::new(SystemClock);
         let handler = ProcessHandler::new(base.path().to_owned(), clock, Random::from_system());
         let mut request = crate::stub::request();
         request.identity = identity(&StoreId::from("a-store"), 1);
@@ -119,7 +119,7 @@ async fn a_launcher_that_comes_after_the_destroy_starts_nothing() {
     bench.folder.cancel().unwrap();
     let program = Program::of(&bench.request).unwrap();
     let address = Ipv4Addr::new(127, 1, 2, 3);
-    let clock = SystemClock::new();
+    let clock = SystemClock;
     launch::launch(&clock, &bench.folder, &program, &bench.request.identity, address).await.unwrap();
     assert_eq!(bench.folder.claim().unwrap(), Some(Claim::Void));
     assert_eq!(bench.state().await, ResourceState::Stopped);

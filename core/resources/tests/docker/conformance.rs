@@ -48,6 +48,6 @@ impl Fixture for Docker {
 #[tokio::test]
 async fn conforms_to_the_contract() {
     let Some(bench) = Bench::new() else { return };
-    let handler = Arc::new(DockerHandler::new(Arc::new(SystemClock::new())));
+    let handler = Arc::new(DockerHandler::new(Arc::new(SystemClock)));
     check(&Docker { bench, handler }).await.unwrap_or_else(|violations| panic!("{violations}"));
 }

@@ -61,7 +61,7 @@ impl Bench {
 
     /// A fresh store on the engine at `endpoint`.
     pub(crate) fn at(endpoint: &str) -> Self {
-        let handler = DockerHandler::new(Arc::new(SystemClock::new()));
+        let handler = DockerHandler::new(Arc::new(SystemClock));
         let place = handler.place(json!({"endpoint": endpoint}).as_object().unwrap()).unwrap();
         Self { handler, access: Access { place, credentials: None }, store: Uuid::new_v4().into() }
     }

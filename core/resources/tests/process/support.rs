@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 pub(crate) fn handler(base: &Path) -> ProcessHandler {
-    ProcessHandler::new(base.to_owned(), Arc::new(SystemClock::new()), Random::from_system())
+    ProcessHandler::new(base.to_owned(), Arc::new(SystemClock), Random::from_system())
 }
 
 pub(crate) fn request_for(identity: Identity, command: Value) -> CreateRequest {
