@@ -217,15 +217,15 @@ impl Occopus {
         rollback: bool,
         on_plan: OnPlan<'_>,
     ) -> Result<BuildReport, Error> {
+        // Whoever was asked to confirm may have taken their time.
+        if prepared.only {
+            self.check_unused(&prepared.generation.infrastructure.name).await?;
+        }
         let infra_id = prepared.infra_id.clone();
         let mut controller = Controller::open(&self.engine, &infra_id, run.options(), |holder| {
             self.say_waiting(&infra_id, holder)
         })
         .await?;
-        // Whoever was asked to confirm may have taken their time.
-        if prepared.only {
-            self.check_unused(&prepared.generation.infrastructure.name).await?;
-        }
         self.store_definitions(&prepared.definitions).await?;
         let before = if prepared.exists {
             Some(controller.reconfigure(prepared.generation).await?)
