@@ -4,7 +4,7 @@
 use occopus_descriptor::model::Scaling;
 
 use crate::ids::AttemptId;
-use crate::record::{Attempt, ScaleChange};
+use crate::record::{Attempt, Phase, ScaleChange};
 
 /// What the requests for one node come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,8 +37,10 @@ pub fn fold(
             // An absolute number already leaves out what was named before.
             ScaleChange::Set(count) => (base, anonymous) = (i64::from(*count) + named.len() as i64, 0),
             ScaleChange::RemoveInstance(text) => match find(instances, text) {
-                Some(attempt) if !named.contains(&attempt.id) => named.push(attempt.id.clone()),
-                Some(_) => {}
+                Some(attempt) if is_leaving(attempt) || named.contains(&attempt.id) => {
+                    notes.push(format!("instance '{text}' of node '{node}' is being removed already"));
+                }
+                Some(attempt) => named.push(attempt.id.clone()),
                 None => notes.push(format!("node '{node}' has no instance '{text}'; request ignored")),
             },
         }
@@ -56,12 +58,20 @@ pub fn fold(
     Scaled { target: u32::try_from(target).unwrap_or(limits.min), retire: named, notes }
 }
 
-/// The instance called `text`: by node id, else by slot, else by address.
+/// The instance called `text`: by node id, else by slot, else by address; one that stays before one that
+/// goes.
 fn find<'a>(instances: &[&'a Attempt], text: &str) -> Option<&'a Attempt> {
-    let by = |matches: &dyn Fn(&Attempt) -> bool| instances.iter().copied().find(|a| matches(a));
+    let by = |matches: &dyn Fn(&Attempt) -> bool| {
+        instances.iter().copied().filter(|a| matches(a)).min_by_key(|a| is_leaving(a))
+    };
     by(&|attempt| attempt.node_id.as_str() == text)
         .or_else(|| by(&|attempt| attempt.slot.to_string() == text))
         .or_else(|| by(&|attempt| attempt.addresses.iter().any(|address| address == text)))
+}
+
+/// Whether its removal was decided before; to count it a second time would cost another instance.
+fn is_leaving(attempt: &Attempt) -> bool {
+    attempt.retire.is_some() || matches!(attempt.phase, Phase::Destroying { .. })
 }
 
 #[cfg(test)]

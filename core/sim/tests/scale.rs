@@ -4,8 +4,9 @@
 
 use occopus_engine::control::request_scaling;
 use occopus_engine::error::EngineError;
+use occopus_engine::handler::ErrorKind;
 use occopus_engine::record::ScaleChange::{self, Add, Remove, RemoveInstance, Set};
-use occopus_sim::{Op, Settings, Shape, World, simulate};
+use occopus_sim::{Call, Fault, Op, Settings, Shape, World, simulate};
 
 /// How a case names the instance it wants removed.
 const ONE: &str = "ID";
@@ -113,6 +114,26 @@ fn requests_that_make_no_sense_are_refused_and_leave_nothing_behind() {
             assert!(matches!(error, EngineError::Description(_)));
             assert!(error.to_string().contains(word), "{error}");
         }
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn an_instance_that_is_named_twice_costs_no_second_one() {
+    simulate(async {
+        let world = World::new(4, Settings::default(), Shape::new("shop").node("worker", 2, 9));
+        world.perform(Op::Build).await.unwrap();
+        world.perform(Op::Scale("worker".into(), vec![Set(5)])).await.unwrap();
+        // The first request is consumed, and its destroy call is refused.
+        world.cloud.inject(Call::Destroy, [Fault::Refuse(ErrorKind::Auth)]);
+        let named = || vec![RemoveInstance("worker/1".to_owned())];
+        world.perform(Op::Scale("worker".into(), named())).await.unwrap();
+        assert_eq!(world.cloud.alive().len(), 5);
+        let engine = world.process(None).engine;
+        let again = request_scaling(&engine, &world.infra, "worker", &named()).await.unwrap();
+        assert_eq!(again.notes, ["instance 'worker/1' of node 'worker' is being removed already"]);
+        world.perform(Op::Maintain).await.unwrap();
+        assert_eq!(world.cloud.alive().len(), 4);
         world.check_settled().await.unwrap();
     });
 }

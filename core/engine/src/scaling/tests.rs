@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::ScaleChange::{Add, Remove, RemoveInstance, Set};
 use super::*;
+use crate::record::Cause;
 use crate::sample::attempt;
 
 fn workers(count: u32) -> Vec<Attempt> {
@@ -50,6 +51,29 @@ fn what_cannot_be_done_as_asked_is_said() {
     assert_eq!(notes((4, 9), &[Remove(4)]), ["minimum reached: node 'worker' has at least 4 instances"]);
     assert_eq!(notes((1, 9), &[named("x")]), ["node 'worker' has no instance 'x'; request ignored"]);
     assert!(notes((1, 9), &[Add(1)]).is_empty());
+}
+
+#[test]
+fn what_is_being_removed_already_counts_only_once() {
+    let mut instances = workers(3);
+    instances[0].retire = Some(Cause("it was named".to_owned()));
+    instances[1].phase = Phase::Destroying { cause: Cause("it died".to_owned()), failed: true, error: None };
+    let all: Vec<&Attempt> = instances.iter().collect();
+    let limits = Scaling { min: 1, max: 9 };
+    for text in ["worker/1", "worker/2"] {
+        let scaled = fold("worker", 3, limits, &all, &[named(text)]);
+        assert_eq!((scaled.target, scaled.retire.len()), (3, 0), "{text}");
+        assert_eq!(scaled.notes, [format!("instance '{text}' of node 'worker' is being removed already")]);
+    }
+}
+
+#[test]
+fn a_name_means_the_instance_that_stays() {
+    let (mut going, staying) = (attempt("worker/1", 1), attempt("worker/1", 2));
+    going.retire = Some(Cause("it was named".to_owned()));
+    let limits = Scaling { min: 1, max: 9 };
+    let scaled = fold("worker", 2, limits, &[&going, &staying], &[named("worker/1")]);
+    assert_eq!(scaled.retire, [staying.id]);
 }
 
 #[test]
