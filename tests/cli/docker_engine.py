@@ -70,7 +70,8 @@ def definitions(endpoint: str, **commands: str) -> str:
     for name, command in commands.items():
         text += f"""
 'node_def:{name}':
-  - resource: {{type: docker, endpoint: '{endpoint}', origin: local, image: occopus-test/busybox, tag: latest}}
+  - resource:
+      {{type: docker, endpoint: '{endpoint}', origin: local, image: occopus-test/busybox, tag: latest}}
     contextualisation: {{type: docker, env: [], command: '{command}'}}
     health_check: {{ping: false}}
 """

@@ -100,9 +100,11 @@ def test_wrong_credentials_are_told_and_shown_nowhere(cli: Cli) -> None:
 
 def finish(cli: Cli, infra: str) -> None:
     """Passes until one says that everything is done; what failed a moment ago waits for a while."""
-    wait_until(
-        lambda: cli.start("maintain", infra, "--quiet", stdout=None).wait(timeout=180) == 0, "a complete pass"
-    )
+
+    def complete() -> bool:
+        return cli.start("maintain", infra, "--quiet", stdout=None).wait(timeout=180) == 0
+
+    wait_until(complete, "a complete pass")
 
 
 def test_a_dead_instance_is_replaced_and_scaling_down_terminates(cli: Cli) -> None:

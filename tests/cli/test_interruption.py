@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from crashes import crash_everywhere
-from descriptions import DEFINITIONS, PAIR, infrastructure
+from descriptions import DEFINITIONS, PAIR, SERVER, infrastructure
 from occopus_cli import Cli, processes_of, read_until, running, stop, wait_until
 
 #: Becomes ready when a file appears, and does not end when it is asked to.
@@ -25,8 +25,7 @@ GATED = """
 def prepare(cli: Cli) -> Path:
     """A description whose second node waits for the returned file."""
     gate = cli.folder / "gate"
-    serve = DEFINITIONS.split("; exec ")[1].split("']")[0]
-    cli.write("nodes.yaml", DEFINITIONS + GATED % (gate, serve))
+    cli.write("nodes.yaml", DEFINITIONS + GATED % (gate, SERVER))
     cli.write("infra.yaml", infrastructure("gated", {"first": "quiet", "second": "gated"}))
     return gate
 
@@ -154,9 +153,8 @@ def test_a_failed_change_harms_nothing_that_was_healthy(cli: Cli, legacy: bool) 
     cli.write("infra.yaml", PAIR)
     infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
     before = processes_of(infra)
-    changed = PAIR.replace(
-        "dependencies:", "  - {name: bad, type: broken, scaling: {min: 1, max: 1}}\ndependencies:"
-    )
+    bad = "  - {name: bad, type: broken, scaling: {min: 1, max: 1}}\n"
+    changed = PAIR.replace("dependencies:", f"{bad}dependencies:")
     cli.write("changed.yaml", changed)
     if legacy:
         failed = cli.legacy("build", "changed.yaml", "-i", infra, code=1)

@@ -59,10 +59,8 @@ def test_a_chosen_id_needs_create_and_a_prefix_or_name_finds_it(cli: Cli) -> Non
     refused = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "-i", "my-own-id", code=2)
     assert "--create" in refused.err
     assert cli.infras() == []
-    assert (
-        cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "-i", "my-own-id", "--create").last
-        == "my-own-id"
-    )
+    build = ("build", "infra.yaml", "--nodes", "nodes.yaml", "-i", "my-own-id", "--create")
+    assert cli.run(*build).last == "my-own-id"
     for text in ("my-own-id", "my-o", "pair"):
         assert cli.status(text)["infra_id"] == "my-own-id"
 
@@ -194,7 +192,7 @@ def test_events_are_stored_and_can_be_followed_to_the_end(cli: Cli) -> None:
 def test_graph_draws_files_and_infrastructures(cli: Cli) -> None:
     build_pair(cli)
     for subject in ("infra.yaml", "pair"):
-        assert "client ×2..4, after server" in cli.run("graph", subject).out
+        assert "2..4, after server" in cli.run("graph", subject).out
         assert '"client" -> "server";' in cli.run("graph", subject, "--as", "dot").out
         assert cli.run("graph", subject, "--as", "mermaid").out.startswith("flowchart BT\n")
 

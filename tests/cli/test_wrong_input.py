@@ -28,6 +28,13 @@ UNREACHABLE = """
 """
 
 
+MACHINE = """
+'node_def:vm':
+  - resource: {type: ec2, endpoint: 'http://127.0.0.1:1', regionname: r, image_id: i, instance_type: t}
+    contextualisation: {type: cloudinit, context_template: ''}
+"""
+
+
 def check(cli: Cli, result: Result, *expected: str) -> None:
     """One message that names the matter, and nothing built."""
     text = result.out + result.err
@@ -85,11 +92,7 @@ def test_an_unreachable_docker_endpoint(cli: Cli) -> None:
 
 
 def test_missing_credentials_are_asked_for(cli: Cli) -> None:
-    cli.write(
-        "nodes.yaml",
-        "'node_def:vm':\n  - resource: {type: ec2, endpoint: 'http://127.0.0.1:1', regionname: r, image_id: i,"
-        " instance_type: t}\n    contextualisation: {type: cloudinit, context_template: ''}\n",
-    )
+    cli.write("nodes.yaml", MACHINE)
     cli.write("infra.yaml", infrastructure("demo", {"a": "vm"}))
     check(cli, cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=2), "credentials", "--auth")
 
