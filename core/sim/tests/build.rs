@@ -127,14 +127,18 @@ fn instances_are_looked_at_in_batches() {
 }
 
 #[test]
-fn an_implementation_that_is_refused_gives_way_to_the_next() {
-    simulate(async {
-        let shape = Shape::new("shop").node("db", 1, 1).with("db", json!({"broken": true}));
-        let world = World::new(5, Settings::default(), shape.implementation("db", json!({})));
-        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
-        assert_eq!(world.cloud.calls(Call::Create), 2);
-        world.check_settled().await.unwrap();
-    });
+fn an_implementation_that_is_refused_or_cannot_be_rendered_gives_way_to_the_next() {
+    for (bad, calls) in
+        [(json!({"broken": true}), 2), (json!({"unrenderable": true}), 1), (json!({"type": "other"}), 1)]
+    {
+        simulate(async {
+            let shape = Shape::new("shop").node("db", 1, 1).with("db", bad.clone());
+            let world = World::new(5, Settings::default(), shape.implementation("db", json!({})));
+            assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready), "{bad}");
+            assert_eq!(world.cloud.calls(Call::Create), calls, "{bad}");
+            world.check_settled().await.unwrap();
+        });
+    }
 }
 
 #[test]

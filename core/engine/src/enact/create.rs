@@ -23,12 +23,18 @@ impl Enactor<'_> {
         implementation_index: usize,
         cause: &Cause,
     ) -> Result<(), Trouble> {
-        let (mut attempt, request, access) = self.prepare_attempt(slot, implementation_index, cause)?;
+        let (node, implementation) = self.chosen(slot, implementation_index)?;
+        let mut attempt = self.new_attempt(slot, (node, implementation_index, implementation), cause);
+        let (request, access) = match self.prepare_request(&attempt) {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(self.refuse(attempt, error).await),
+        };
+        attempt.request_digest = digest(&request);
+        attempt.place = access.place.clone();
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
         let permit = self.turn_at(&attempt.place).await?;
         if let Err(error) = self.get_ready(handler.as_ref(), &attempt, &request, &access).await? {
-            self.refuse(attempt, &error).await?;
-            return Err(error.into());
+            return Err(self.refuse(attempt, error).await);
         }
         let id = attempt.id.clone();
         let limit = handler.capabilities().create_deadline;
@@ -75,24 +81,17 @@ impl Enactor<'_> {
             })
     }
 
-    /// Renders everything and makes up the new attempt; nothing is recorded or called yet, and its times
-    /// are set when it is.
-    fn prepare_attempt(
-        &self,
-        slot: &Slot,
-        index: usize,
-        cause: &Cause,
-    ) -> Result<(Attempt, CreateRequest, Access), Trouble> {
-        let (node, implementation) = self.chosen(slot, index)?;
+    /// Renders everything and chooses credentials; nothing is recorded or called yet.
+    fn prepare_request(&self, attempt: &Attempt) -> Result<(CreateRequest, Access), HandlerError> {
+        let rendered = self.render(attempt)?;
+        let access = self.access_for(&rendered)?;
         let identity = Identity {
             store: self.engine.store.id().clone(),
             infra: self.journal.infra().clone(),
-            slot: slot.clone(),
-            node_id: NodeId::from(self.engine.random.uuid()),
-            attempt: AttemptId::from(self.engine.random.uuid()),
+            slot: attempt.slot.clone(),
+            node_id: attempt.node_id.clone(),
+            attempt: attempt.id.clone(),
         };
-        let rendered = self.render(node, implementation, &identity.node_id)?;
-        let access = self.access_for(&rendered)?;
         let request = CreateRequest {
             identity,
             infra_name: self.record.name.clone(),
@@ -100,8 +99,7 @@ impl Enactor<'_> {
             context: rendered.context,
             attributes: rendered.attributes,
         };
-        let attempt = self.new_attempt(&request, (node, index, implementation), &access.place, cause);
-        Ok((attempt, request, access))
+        Ok((request, access))
     }
 
     fn chosen(&self, slot: &Slot, index: usize) -> Result<(&Node, &Implementation), EngineError> {
@@ -116,28 +114,23 @@ impl Enactor<'_> {
         }
     }
 
-    fn render(
-        &self,
-        node: &Node,
-        implementation: &Implementation,
-        node_id: &NodeId,
-    ) -> Result<Rendered, Trouble> {
+    fn render(&self, attempt: &Attempt) -> Result<Rendered, HandlerError> {
         let instances = self.instance_views();
         let input = RenderInput {
             infra_id: self.journal.infra(),
             infrastructure: &self.generation.infrastructure,
-            node,
-            implementation,
-            node_id,
+            node: &attempt.node,
+            implementation: &attempt.implementation,
+            node_id: &attempt.node_id,
             instances: &instances,
         };
         let rendered = self
             .engine
             .contextualiser
             .render(&input)
-            .map_err(|error| Trouble::Failed { reason: error.to_string(), passing: false })?;
+            .map_err(|error| HandlerError::new(ErrorKind::Invalid, error.to_string()))?;
         for warning in &rendered.warnings {
-            tracing::warn!(infra = %self.journal.infra(), node = node.name, "{warning}");
+            tracing::warn!(infra = %self.journal.infra(), node = attempt.node.name, "{warning}");
         }
         Ok(rendered)
     }
@@ -156,7 +149,7 @@ impl Enactor<'_> {
         views
     }
 
-    fn access_for(&self, rendered: &Rendered) -> Result<Access, Trouble> {
+    fn access_for(&self, rendered: &Rendered) -> Result<Access, HandlerError> {
         let kind = rendered.resource.get("type").and_then(|value| value.as_str()).unwrap_or_default();
         let handler = self.engine.handlers.get(kind)?;
         let mut place = handler.place(&rendered.resource)?;
@@ -164,7 +157,7 @@ impl Enactor<'_> {
             .engine
             .credentials
             .choose(&rendered.resource)
-            .map_err(|error| Trouble::Failed { reason: error.to_string(), passing: false })?;
+            .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
         let credentials = match chosen {
             Some(chosen) => {
                 place.account = chosen.reference;
@@ -178,33 +171,33 @@ impl Enactor<'_> {
                          the credentials file whose keys equal those of the node definition)",
                         place.endpoint
                     ),
-                )
-                .into());
+                ));
             }
             None => None,
         };
         Ok(Access { place, credentials })
     }
 
+    /// Makes the new attempt up. Its place and digest are known when it is rendered, its times are set
+    /// when it is recorded.
     fn new_attempt(
         &self,
-        request: &CreateRequest,
+        slot: &Slot,
         (node, implementation_index, implementation): (&Node, usize, &Implementation),
-        place: &Place,
         cause: &Cause,
     ) -> Attempt {
         let now = self.engine.clock.wall();
         Attempt {
-            id: request.identity.attempt.clone(),
-            slot: request.identity.slot.clone(),
-            node_id: request.identity.node_id.clone(),
+            node_id: NodeId::from(self.engine.random.uuid()),
+            id: AttemptId::from(self.engine.random.uuid()),
+            slot: slot.clone(),
             generation: self.generation.number,
             node: node.clone(),
             implementation_index,
             implementation: implementation.clone(),
             digest: self.generation.instance_digest(node, implementation),
-            request_digest: digest(request),
-            place: place.clone(),
+            request_digest: String::new(),
+            place: described_place(implementation),
             phase: Phase::Creating { deadline: now, error: None },
             provider_id: None,
             steps: Vec::new(),
@@ -241,12 +234,28 @@ impl Enactor<'_> {
         }
     }
 
-    /// Records an attempt that was refused before its create call.
-    async fn refuse(&self, mut attempt: Attempt, error: &HandlerError) -> Result<(), EngineError> {
+    /// Records an attempt that failed before its create call, so that the failure counts against its slot
+    /// and the next implementation has its turn.
+    async fn refuse(&self, mut attempt: Attempt, error: HandlerError) -> Trouble {
         let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
         attempt.phase = Phase::Closed { outcome, at: self.engine.clock.wall() };
         let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), error.message.clone());
-        self.journal.insert(attempt, vec![event]).await
+        match self.journal.insert(attempt, vec![event]).await {
+            Ok(()) => error.into(),
+            Err(fatal) => fatal.into(),
+        }
+    }
+}
+
+/// The place as the description has it, templates unrendered: for people, nothing is looked for there.
+fn described_place(implementation: &Implementation) -> Place {
+    let endpoint = implementation.resource.get("endpoint").and_then(|value| value.as_str());
+    Place {
+        handler: implementation.resource_type().to_owned(),
+        endpoint: endpoint.unwrap_or_default().to_owned(),
+        region: None,
+        project: None,
+        account: String::new(),
     }
 }
 
