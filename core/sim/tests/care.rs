@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use occopus_engine::control::Pass;
+use occopus_engine::control::{Controller, Pass};
 use occopus_engine::handler::ErrorKind;
 use occopus_engine::plan::Note;
 use occopus_sim::{Call, Done, Fault, Op, Settings, Shape, World, simulate};
+use serde_json::json;
 
 fn shape() -> Shape {
     Shape::new("shop").node("db", 1, 1).node("worker", 4, 9).needs("worker", "db")
@@ -169,12 +170,53 @@ fn a_slot_that_keeps_failing_is_tried_less_and_less_often() {
             world.wait(Duration::from_secs(30)).await;
         }
         let tries = world.cloud.calls(Call::Create) - calls;
-        assert!(tries <= 2 * world.policy.creations_per_hour + 1, "{tries} tries within two hours");
+        let (first, longest) = world.policy.backoff;
+        let growing = (longest.as_secs() / first.as_secs()).ilog2() as usize + 1;
+        let steady = 2 * 3600 / longest.as_secs() as usize;
+        assert!(tries <= growing + steady, "{tries} tries within two hours");
         assert!(tries > 2, "it is not given up either");
         world.cloud.change(|settings| settings.quota = 9);
         world.wait(Duration::from_secs(3600)).await;
         maintain(&world).await;
         world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn refused_creations_do_not_hold_a_slot_back_for_an_hour() {
+    simulate(async {
+        let world = built(11).await;
+        world.cloud.kill(&of(&world, "db/1"));
+        let refusals = world.policy.creations_per_hour;
+        world.cloud.inject(Call::Create, vec![Fault::Refuse(ErrorKind::Transient); refusals]);
+        let begun = world.clock.monotonic();
+        while world.cloud.alive().len() < 5 {
+            maintain(&world).await;
+            world.wait(Duration::from_secs(10)).await;
+        }
+        let took = world.clock.monotonic() - begun;
+        assert!(took < Duration::from_secs(1500), "it took {took:?}");
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_template_that_fails_is_tried_less_and_less_often() {
+    simulate(async {
+        let world = built(12).await;
+        let change = shape().node("cache", 1, 1).with("cache", json!({"unrenderable": true}));
+        let process = world.process(None);
+        let controller = Controller::open(&process.engine, &world.infra, process.options.clone(), |_| {});
+        let controller = controller.await.unwrap();
+        controller.reconfigure(change.generation(world.clock.wall())).await.unwrap();
+        controller.close().await.unwrap();
+        for _ in 0..360 {
+            maintain(&world).await;
+            world.wait(Duration::from_secs(10)).await;
+        }
+        let tries =
+            world.attempts().await.unwrap().iter().filter(|attempt| attempt.slot.node == "cache").count();
+        assert!((3..20).contains(&tries), "{tries} tries within an hour");
     });
 }
 

@@ -38,11 +38,13 @@ pub(super) fn turn<'a>(
         Some(since) => &history[history.partition_point(|attempt| attempt.created_at < since)..],
         None => &history[..],
     };
-    let recent = counted.iter().filter(|attempt| within_hour(attempt, situation.now)).count();
-    if recent >= policy.creations_per_hour {
-        let oldest = counted[counted.len() - policy.creations_per_hour].created_at;
+    let recent: Vec<&Attempt> =
+        counted.iter().copied().filter(|attempt| creation_counts(attempt, situation.now)).collect();
+    if recent.len() >= policy.creations_per_hour {
+        let oldest = recent[recent.len() - policy.creations_per_hour].created_at;
         return Turn::Later(format!(
-            "it was created {recent} times within an hour; next try after {:.0}",
+            "it was created {} times within an hour; next try after {:.0}",
+            recent.len(),
             oldest + Duration::from_secs(3600)
         ));
     }
@@ -73,8 +75,11 @@ fn no_candidates(situation: &Situation, node: &Node) -> String {
     }
 }
 
-fn within_hour(attempt: &Attempt, now: Timestamp) -> bool {
-    now.duration_since(attempt.created_at).as_secs() < 3600
+/// Whether it is one of the creations of the last hour. What was refused created nothing; the pauses
+/// after failures are bound enough for it.
+fn creation_counts(attempt: &Attempt, now: Timestamp) -> bool {
+    let refused = matches!(attempt.phase, Phase::Closed { outcome: Outcome::Refused { .. }, .. });
+    !refused && now.duration_since(attempt.created_at).as_secs() < 3600
 }
 
 fn backoff(policy: &Policy, round: usize) -> Duration {

@@ -65,11 +65,17 @@ fn edit(situation: &mut Situation, slot: &str, edit: impl FnOnce(&mut Instance))
     edit(situation.instances.iter_mut().find(|i| i.attempt.slot.to_string() == slot).unwrap());
 }
 
-/// An attempt for `slot` that failed `ago` seconds before now.
+/// An attempt for `slot` that was refused `ago` seconds before now.
 fn failed(slot: &str, ago: i64) -> Attempt {
     let outcome = Outcome::Refused { kind: ErrorKind::Quota, message: "full".to_owned() };
     let phase = Phase::Closed { outcome, at: at(NOW - ago) };
     Attempt { phase, ready_at: None, ..attempt(slot, NOW - ago) }
+}
+
+/// An attempt for `slot` that died before it was ready, `ago` seconds before now.
+fn died(slot: &str, ago: i64) -> Attempt {
+    let outcome = Outcome::Destroyed { cause: Cause("it died".to_owned()), failed: true };
+    Attempt { phase: Phase::Closed { outcome, at: at(NOW - ago) }, ..failed(slot, ago) }
 }
 
 fn late(slot: &str) -> Found {
@@ -261,8 +267,15 @@ fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
     situation.eager = Some(at(NOW - 19));
     assert!(lines(&situation)[0].starts_with("later worker/2"), "it was tried in this build already");
     let mut situation = missing();
-    situation.closed = (1..=6).map(|number| failed("worker/2", number * 500)).collect();
+    situation.closed = (1..=6).map(|number| died("worker/2", number * 500)).collect();
     assert!(lines(&situation)[0].starts_with("later worker/2: it was created 6 times within an hour"));
+}
+
+#[test]
+fn a_creation_that_was_refused_is_none_of_those_allowed_per_hour() {
+    let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
+    situation.closed = (2..=7).map(|number| failed("worker/2", number * 500)).collect();
+    assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
 }
 
 #[test]
