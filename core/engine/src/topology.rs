@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use occopus_descriptor::model::Node;
+use occopus_descriptor::model::{Implementation, Node};
 
-use crate::context::Contextualiser;
+use crate::context::{Contextualiser, InstanceView, RenderInput};
+use crate::ids::{InfraId, NodeId};
 use crate::record::Generation;
+
+/// Identifier of imagined infrastructures and instances.
+const IMAGINED: &str = "00000000-0000-0000-0000-000000000000";
 
 /// The order among the nodes of a generation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,10 +35,41 @@ impl Topology {
                 for name in references {
                     topology.refer(generation, node, implementation.resource_type(), &name);
                 }
+                topology.try_out(generation, contextualiser, (node, implementation));
             }
         }
         topology.sort(generation);
         topology
+    }
+
+    /// Renders for an imagined instance while every node has one, so that a template that cannot work is
+    /// known before anything is created.
+    fn try_out(
+        &mut self,
+        generation: &Generation,
+        contextualiser: &dyn Contextualiser,
+        (node, implementation): (&Node, &Implementation),
+    ) {
+        let infra_id = InfraId::from(IMAGINED);
+        let imagined = |peer: &Node| InstanceView {
+            node_id: NodeId::from(IMAGINED),
+            addresses: vec!["0.0.0.0".to_owned()],
+            private_address: Some("0.0.0.0".to_owned()),
+            record: serde_json::json!({ "node_id": IMAGINED, "node_description": peer }),
+        };
+        let peers = &generation.infrastructure.nodes;
+        let instances = peers.iter().map(|peer| (peer.name.clone(), vec![imagined(peer)])).collect();
+        let input = RenderInput {
+            infra_id: &infra_id,
+            infrastructure: &generation.infrastructure,
+            node,
+            implementation,
+            node_id: &NodeId::from(IMAGINED),
+            instances: &instances,
+        };
+        if let Err(error) = contextualiser.render(&input) {
+            self.warn(format!("node '{}' ({}): {error}", node.name, implementation.resource_type()));
+        }
     }
 
     fn declared(generation: &Generation) -> Self {
@@ -55,9 +90,8 @@ impl Topology {
         if name == node.name {
             return;
         }
-        let on_loopback = |(_, implementation): &(usize, &occopus_descriptor::model::Implementation)| {
-            implementation.resource_type() == "process"
-        };
+        let on_loopback =
+            |(_, implementation): &(usize, &Implementation)| implementation.resource_type() == "process";
         if resource_type != "process" && generation.candidates(peer, 1).iter().any(on_loopback) {
             self.warn(format!(
                 "node '{}' ({resource_type}) asks for the address of '{name}', which is a process with a \

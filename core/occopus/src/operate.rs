@@ -12,7 +12,7 @@ use occopus_engine::ids::InfraId;
 use occopus_engine::journal::{encode, read_all};
 use occopus_engine::lease::inspect;
 use occopus_engine::plan::{Order, Plan, Situation};
-use occopus_engine::record::{Attempt, Goal, InfraRecord, ScaleChange};
+use occopus_engine::record::{Attempt, InfraRecord, ScaleChange};
 use occopus_engine::store::Table;
 use occopus_engine::topology::Topology;
 
@@ -71,29 +71,12 @@ impl Occopus {
         }
     }
 
-    /// One look after `infra`.
+    /// One look after `infra`. A destroy that was begun is finished.
     pub async fn maintain(&self, infra: &InfraId, run: &Run, on_plan: OnPlan<'_>) -> Result<Pass, Error> {
-        self.check_present(infra).await?;
         let controller = self.controller(infra, run).await?;
         let pass = controller.maintain(on_plan).await?;
         controller.close().await?;
         Ok(pass)
-    }
-
-    async fn check_present(&self, infra: &InfraId) -> Result<(), Error> {
-        let record = self.list().await?.into_iter().find(|record| record.id == *infra);
-        match record {
-            Some(record) if record.goal == Goal::Absent => Err(Error::Usage(format!(
-                "infrastructure '{}' is being destroyed; finish with `occopus destroy {}`",
-                record.name, record.id
-            ))),
-            Some(_) => Ok(()),
-            None => Err(EngineError::UnknownInfrastructure {
-                infra: infra.to_string(),
-                store: self.engine.store.location(),
-            }
-            .into()),
-        }
     }
 
     pub(crate) async fn controller(&self, infra: &InfraId, run: &Run) -> Result<Controller<'_>, Error> {

@@ -15,10 +15,7 @@ use crate::{DONE, FAILED, INTERRUPTED};
 pub(super) async fn run(console: Arc<Console>, args: Build) -> u8 {
     match build(&console, args).await {
         Ok(code) => code,
-        Err(error) => {
-            console.fail(&error);
-            FAILED
-        }
+        Err(error) => console.fail(&error),
     }
 }
 

@@ -14,10 +14,7 @@ use crate::{DONE, FAILED, INTERRUPTED};
 pub(super) async fn run(console: Arc<Console>, args: Destroy) -> u8 {
     match destroy(&console, args).await {
         Ok(code) => code,
-        Err(error) => {
-            console.fail(&error);
-            FAILED
-        }
+        Err(error) => console.fail(&error),
     }
 }
 

@@ -9,6 +9,7 @@ use occopus::descriptor::diagnostic::{Diagnostic, Diagnostics};
 use occopus::engine::event::{Event, EventKind, EventSink};
 
 use crate::output::Output;
+use crate::{FAILED, INTERRUPTED};
 
 /// Writes records in the console format of the original.
 pub(super) struct Console {
@@ -54,12 +55,13 @@ impl Console {
         self.output.write_line(&problems.to_string());
     }
 
-    /// Reports an error of any kind.
-    pub(super) fn fail(&self, error: &Error) {
+    /// Reports an error of any kind and returns the exit code, which is 1 for all but an interruption.
+    pub(super) fn fail(&self, error: &Error) -> u8 {
         match error {
             Error::Descriptor(problems) => self.problems(problems),
             error => self.log(&error.to_string()),
         }
+        if error.exit_code() == INTERRUPTED { INTERRUPTED } else { FAILED }
     }
 }
 

@@ -26,8 +26,7 @@ pub(super) async fn run(console: Arc<Console>, mut args: Maintain) -> u8 {
         Ok(code) => code,
         Err(error) => {
             console.log("Unexpected error:");
-            console.fail(&error);
-            FAILED
+            console.fail(&error)
         }
     }
 }

@@ -13,10 +13,7 @@ use crate::{DONE, FAILED};
 pub(super) async fn run(console: Arc<Console>, args: Scale) -> u8 {
     match scale(&console, args).await {
         Ok(code) => code,
-        Err(error) => {
-            console.fail(&error);
-            FAILED
-        }
+        Err(error) => console.fail(&error),
     }
 }
 

@@ -32,8 +32,25 @@ pub(super) async fn run(session: &Session, args: args::Build) -> Result<u8, Erro
     let stop = stop_at_ctrl_c(output);
     let run = args.pace.run_of("build", stop);
     let mut show = |plan: &Plan, situation: &Situation| progress.plan(plan, situation);
-    let report = progress.during(occopus.build(prepared, &run, args.rollback, &mut show)).await?;
-    Ok(conclude(output, &name, first && args.rollback, &report))
+    let infra = prepared.infra_id.clone();
+    match progress.during(occopus.build(prepared, &run, args.rollback, &mut show)).await {
+        Ok(report) => Ok(conclude(output, &name, first && args.rollback, &report)),
+        Err(error) => {
+            if broke_off(&error) {
+                say_ways_out(output, &infra);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Whether `error` ended a build that may have begun already, as opposed to one that was refused.
+fn broke_off(error: &Error) -> bool {
+    use occopus::engine::error::EngineError;
+    matches!(
+        error,
+        Error::Engine(EngineError::Store(_) | EngineError::LeaseLost(_) | EngineError::Record { .. })
+    )
 }
 
 /// Asks before a change destroys instances that nothing is wrong with.

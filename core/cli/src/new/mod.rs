@@ -155,7 +155,11 @@ impl Pace {
 
 /// Says how to go on with an infrastructure that is not as described, and how to get rid of it.
 fn say_ways_out(output: &Output, infra: &InfraId) {
-    output.write_line(&format!("to resume: occopus maintain {infra}\nto remove: occopus destroy {infra}"));
+    output.write_line(&format!(
+        "to resume: occopus maintain {infra}\n\
+         to resume with other files: occopus build -i {infra} FILE --nodes FILE\n\
+         to remove: occopus destroy {infra}"
+    ));
 }
 
 /// Whether `error` says that there is no such infrastructure.

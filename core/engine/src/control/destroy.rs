@@ -60,7 +60,7 @@ impl Controller<'_> {
             if self.journal.attempts().iter().all(Attempt::is_closed) {
                 match self.sweep().await? {
                     Ok(true) => {
-                        self.bury(record).await?;
+                        self.bury(record, EventKind::InfraDrop, "").await?;
                         return Ok(Demolished::Gone);
                     }
                     Ok(false) => {}
@@ -84,7 +84,7 @@ impl Controller<'_> {
         for attempt in &open {
             self.journal.abandoned(&attempt.id).await?;
         }
-        self.bury(record).await?;
+        self.bury(record, EventKind::InfraDrop, "").await?;
         Ok(open)
     }
 
@@ -99,7 +99,7 @@ impl Controller<'_> {
         }
         let mut record = self.journal.record().await?;
         record.goal = Goal::Absent;
-        self.bury(record).await?;
+        self.bury(record, EventKind::Notice, "withdrawn: nothing was ever created").await?;
         Ok(true)
     }
 
@@ -175,10 +175,10 @@ impl Controller<'_> {
         self.journal.adopted(&id, found.provider_id).await
     }
 
-    async fn bury(&self, mut record: InfraRecord) -> Result<(), EngineError> {
+    async fn bury(&self, mut record: InfraRecord, event: EventKind, text: &str) -> Result<(), EngineError> {
         record.closed_at = Some(self.engine.clock.wall());
         record.targets.clear();
-        let event = self.journal.event(EventKind::InfraDrop, None, String::new());
+        let event = self.journal.event(event, None, text.to_owned());
         self.journal.put_record(&record, vec![event]).await
     }
 }

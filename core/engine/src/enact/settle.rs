@@ -70,7 +70,7 @@ impl Enactor<'_> {
                         // What does not run yet may lack the rest of the call: the same request, sent
                         // again, completes it.
                         if wanted
-                            && found.state == ResourceState::Pending
+                            && found.state != ResourceState::Running
                             && let Some(result) =
                                 self.try_again(&attempt, handler.as_ref(), &mut evidence).await?
                         {

@@ -42,15 +42,15 @@ fn explain_sqlite(error: &rusqlite::Error, path: &Path) -> StoreError {
             ))
         }
         Some(ErrorCode::DiskFull) => StoreError::Failed(format!(
-            "the disk of the store {place} is full; nothing was changed: free some space and repeat the command"
+            "the disk of the store {place} is full; this step was not recorded: free some space and repeat the command"
         )),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Failed(format!(
-            "the store {place} was locked by another process for more than {} s; nothing was changed: repeat the \
+            "the store {place} was locked by another process for more than {} s; this step was not recorded: repeat the \
              command, or see who uses the store with 'fuser -v {place}'",
             super::BUSY_TIMEOUT.as_secs()
         )),
         Some(ErrorCode::SystemIoFailure) => StoreError::Failed(format!(
-            "the store {place} could not be read or written ({error}); nothing was changed: check that its disk is \
+            "the store {place} could not be read or written ({error}); this step was not recorded: check that its disk is \
              healthy and not full, then repeat the command"
         )),
         _ => StoreError::Failed(format!(
