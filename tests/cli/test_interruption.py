@@ -128,6 +128,12 @@ def test_a_second_command_waits_and_says_for_whom(cli: Cli) -> None:
         read_until(build, "second/1 starting")
         infra = infra_of(cli)
         assert "occopus build" in cli.status(infra)["controller"]
+        with running(cli.start("destroy", infra, "--yes")) as impatient:
+            read_until(impatient, "waiting for .*occopus build")
+            assert stop(impatient).code == 130
+        with running(cli.start("-i", infra, command="occopus-destroy")) as impatient:
+            read_until(impatient, "waiting for .*occopus build", stream="stdout")
+            assert stop(impatient).code == 130
         with running(cli.start("destroy", infra, "--yes")) as destroy:
             read_until(destroy, "waiting for .*occopus build")
             gate.touch()
