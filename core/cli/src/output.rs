@@ -40,6 +40,8 @@ pub(crate) struct Output {
     stdout_terminal: bool,
     stderr_terminal: bool,
     closed: AtomicBool,
+    /// Results could not be written, and not because their reader went away.
+    incomplete: AtomicBool,
     /// The lines of the live region that are on the screen, at its bottom.
     region: Mutex<Vec<String>>,
 }
@@ -53,6 +55,7 @@ impl Output {
             stderr_terminal: io::stderr().is_terminal()
                 && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
             closed: AtomicBool::new(false),
+            incomplete: AtomicBool::new(false),
             region: Mutex::default(),
         })
     }
@@ -82,6 +85,12 @@ impl Output {
         self.closed.load(Ordering::Relaxed)
     }
 
+    /// The exit code to end with instead of `code`: a command whose result is lost has failed.
+    pub(crate) fn conclude(&self, code: u8) -> u8 {
+        let lost = self.incomplete.load(Ordering::Relaxed);
+        if lost && code == crate::DONE { crate::FAILED } else { code }
+    }
+
     /// Writes a result and a line break to stdout.
     pub(crate) fn result(&self, text: &str) {
         if self.is_closed() {
@@ -93,13 +102,17 @@ impl Output {
             self.write_screen(|out| erase(out, region.len()));
         }
         let mut stdout = io::stdout().lock();
-        if stdout
+        let written = stdout
             .write_all(text.as_bytes())
             .and_then(|()| stdout.write_all(b"\n"))
-            .and_then(|()| stdout.flush())
-            .is_err()
-        {
+            .and_then(|()| stdout.flush());
+        drop(stdout);
+        if let Err(error) = written {
             self.closed.store(true, Ordering::Relaxed);
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.incomplete.store(true, Ordering::Relaxed);
+                raw_error(&format!("the result could not be written: {error}"));
+            }
         }
         if shown {
             self.write_screen(|out| draw(out, &region));

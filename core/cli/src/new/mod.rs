@@ -59,10 +59,11 @@ pub(crate) fn run(arguments: Vec<OsString>) -> u8 {
     install_log(&output, cli.global.verbose);
     let session = Session { output: output.clone(), global: cli.global };
     block_on(async move {
-        match session.dispatch(cli.command).await {
+        let code = match session.dispatch(cli.command).await {
             Ok(code) => code,
             Err(error) => output.fail(&error),
-        }
+        };
+        output.conclude(code)
     })
 }
 
