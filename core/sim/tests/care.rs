@@ -238,6 +238,30 @@ fn an_instance_that_died_before_it_was_ever_ready_is_replaced_by_a_maintainer() 
 }
 
 #[test]
+fn an_instance_that_was_believed_lost_and_returns_is_adopted_or_removed() {
+    for replaced in [true, false] {
+        simulate(async {
+            // A back-end that does not know an instance for a while, as with the keys of another project.
+            let world = built(13).await;
+            world.wait(Duration::from_secs(60)).await;
+            let lost = world.cloud.alive().into_iter().find(|machine| machine.identity.slot.node == "db");
+            let lost = lost.unwrap();
+            world.cloud.kill(&lost.id);
+            if !replaced {
+                world.cloud.change(|settings| settings.quota = 0);
+            }
+            maintain(&world).await;
+            let returned = world.cloud.plant(lost.identity.clone());
+            world.wait(Duration::from_secs(60)).await;
+            maintain(&world).await;
+            assert_eq!(world.cloud.alive().len(), 5);
+            assert_eq!(ids(&world).contains(&returned), !replaced);
+            world.check_settled().await.unwrap();
+        });
+    }
+}
+
+#[test]
 fn resources_of_another_store_are_never_touched() {
     simulate(async {
         let world = built(9).await;

@@ -44,17 +44,11 @@ pub async fn assess(
     Situation { now, record, generation, topology, instances, closed, late, order, eager }
 }
 
-/// Resources of closed attempts that appeared after all. Looked for where an attempt ended without ever
-/// having been ready: an answer that it does not exist may have been given too early.
+/// Resources of closed attempts that appeared after all: an answer that one does not exist may have been
+/// given too early, or by the wrong project. Each place is asked once.
 async fn late_arrivals(engine: &Engine, closed: &[Attempt], infra: &InfraId) -> Vec<Found> {
-    let given_up = |attempt: &&Attempt| {
-        let settled = matches!(
-            attempt.phase,
-            Phase::Closed { outcome: Outcome::Abandoned | Outcome::Refused { .. }, .. }
-        );
-        attempt.ready_at.is_none() && !settled
-    };
-    let mut places: Vec<_> = closed.iter().filter(given_up).map(|attempt| &attempt.place).collect();
+    let watched: Vec<&Attempt> = closed.iter().filter(|attempt| is_watched(attempt)).collect();
+    let mut places: Vec<_> = watched.iter().map(|attempt| &attempt.place).collect();
     places.sort();
     places.dedup();
     let mut late = Vec::new();
@@ -62,12 +56,18 @@ async fn late_arrivals(engine: &Engine, closed: &[Attempt], infra: &InfraId) -> 
         match find(engine, place).await {
             Ok(found) => late.extend(found.into_iter().filter(|found| {
                 found.identity.infra == *infra
-                    && closed.iter().filter(given_up).any(|attempt| attempt.id == found.identity.attempt)
+                    && watched.iter().any(|attempt| attempt.id == found.identity.attempt)
             })),
             Err(error) => tracing::warn!(%infra, %error, "could not look for late arrivals"),
         }
     }
     late
+}
+
+/// Whether a resource of a closed attempt would be a surprise: nothing was made by what was refused, and
+/// what was abandoned is nobody's business any more.
+fn is_watched(closed: &Attempt) -> bool {
+    !matches!(closed.phase, Phase::Closed { outcome: Outcome::Abandoned | Outcome::Refused { .. }, .. })
 }
 
 /// Reads record, generation in force and attempts of an infrastructure without taking its lease.

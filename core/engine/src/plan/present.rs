@@ -11,7 +11,7 @@ use crate::engine::Policy;
 use crate::handler::Found;
 use crate::ids::Slot;
 use crate::judge::InstanceState;
-use crate::record::{Attempt, Cause, Phase};
+use crate::record::{Attempt, Cause, Outcome, Phase};
 
 /// How a wanted slot becomes ready.
 enum Path {
@@ -328,7 +328,18 @@ impl<'a> Planner<'a> {
     }
 
     fn late_for(&self, slot: &Slot) -> Option<&'a Found> {
-        self.situation.late.iter().find(|found| found.identity.slot == *slot)
+        let fits = |found: &&Found| found.identity.slot == *slot && !self.was_removed(found);
+        self.situation.late.iter().find(fits)
+    }
+
+    /// Whether a late arrival had been removed because it was not wanted, as opposed to lost.
+    fn was_removed(&self, found: &Found) -> bool {
+        let unwanted = |phase: &Phase| {
+            matches!(phase, Phase::Closed { outcome: Outcome::Destroyed { failed: false, .. }, .. })
+        };
+        self.situation.closed.iter().any(|attempt| {
+            attempt.id == found.identity.attempt && (attempt.retire.is_some() || unwanted(&attempt.phase))
+        })
     }
 
     fn has_missing_dependants(&self, node: &Node) -> bool {
@@ -384,13 +395,17 @@ impl<'a> Planner<'a> {
                 _ => false,
             });
             if !adopted {
-                let cause = Cause("appeared late; its slot is taken".to_owned());
+                let cause = if self.was_removed(found) {
+                    "appeared again after it had been removed"
+                } else {
+                    "appeared late; its slot is taken"
+                };
                 let what = What::Destroy {
                     attempt: found.identity.attempt.clone(),
                     failed: false,
                     found: Some(found.clone()),
                 };
-                self.plan.push(found.identity.slot.clone(), what, cause);
+                self.plan.push(found.identity.slot.clone(), what, Cause(cause.to_owned()));
             }
         }
     }

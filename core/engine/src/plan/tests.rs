@@ -250,6 +250,28 @@ fn what_appeared_late_fills_an_empty_slot_or_goes() {
 }
 
 #[test]
+fn what_had_been_removed_on_purpose_is_removed_again_and_not_adopted() {
+    let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
+    situation.late.push(late("worker/2"));
+    let removed = |failed| {
+        let outcome = Outcome::Destroyed { cause: Cause("two were wanted".to_owned()), failed };
+        let phase = Phase::Closed { outcome, at: at(NOW - 5000) };
+        Attempt { id: "late".into(), phase, ..attempt("worker/2", 10) }
+    };
+    let named = Attempt { retire: Some(Cause("it was named".to_owned())), ..removed(true) };
+    for closed in [removed(false), named] {
+        situation.closed = vec![closed];
+        let expected = [
+            "0 create worker/2 on sim: 'worker' has 1 of 2 instances",
+            "1 destroy worker/2: appeared again after it had been removed",
+        ];
+        assert_eq!(lines(&situation), expected);
+    }
+    situation.closed = vec![removed(true)];
+    assert_eq!(lines(&situation), ["0 adopt worker/2: appeared after it had been given up"]);
+}
+
+#[test]
 fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
     let missing = || situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
     let mut situation = missing();
