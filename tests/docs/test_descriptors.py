@@ -34,8 +34,12 @@ def build_and_destroy(occopus, infra: Path, nodes: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
-def test_an_example_can_be_planned_without_a_warning(folder, occopus):
-    done = occopus("plan", folder / "infra.yaml", "--nodes", folder / "nodes" / "node_definitions.yaml")
+def test_an_example_can_be_planned_without_a_warning(folder, occopus, tmp_path):
+    nodes, credentials = folder / "nodes" / "node_definitions.yaml", tmp_path / "auth_data.yaml"
+    credentials.write_text(
+        "resource: [{type: ec2, auth_data: {accesskey: a, secretkey: s}}]\n", encoding="utf-8"
+    )
+    done = occopus("plan", folder / "infra.yaml", "--nodes", nodes, "--auth", credentials)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "  + create " in done.stdout and "warning" not in done.stdout

@@ -8,7 +8,7 @@ use occopus_engine::control::{Built, Controller, Demolished, Pass, assess, load}
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
 use occopus_engine::ids::InfraId;
-use occopus_engine::plan::{Order, Plan, Situation, plan};
+use occopus_engine::plan::{Note, Order, Plan, Situation, plan};
 use occopus_engine::record::{Generation, Goal, InfraRecord};
 use serde::Serialize;
 use serde_json::Value;
@@ -129,11 +129,22 @@ impl Occopus {
                     .get(implementation.resource_type())
                     .map_err(|error| Error::Usage(format!("node '{}': {}", node.name, error.message)))?;
             }
-            if candidates.iter().all(|(_, implementation)| self.lacks_credentials(implementation)) {
-                return Err(Error::Usage(self.no_credentials(node, candidates[0].1)));
-            }
         }
         Ok(())
+    }
+
+    /// Why a build would certainly fail, as far as that can be known without asking anybody: nodes of
+    /// which no implementation has credentials.
+    fn obstacles(&self, generation: &Generation) -> Vec<String> {
+        let nodes = generation.infrastructure.nodes.iter();
+        nodes
+            .filter_map(|node| {
+                let candidates = generation.candidates(node, 1);
+                let (_, first) = candidates.first()?;
+                let lacking = candidates.iter().all(|(_, candidate)| self.lacks_credentials(candidate));
+                lacking.then(|| self.no_credentials(node, first))
+            })
+            .collect()
     }
 
     /// Whether it is certain before rendering that no credentials fit.
@@ -205,7 +216,10 @@ impl Occopus {
             (new_record(infra, &generation), Vec::new())
         };
         let situation = assess(&self.engine, (record, generation), attempts, infra, order, true).await;
-        Ok((plan(&situation, &self.engine.policy), situation))
+        let mut plan = plan(&situation, &self.engine.policy);
+        let obstacles = self.obstacles(&prepared.generation).into_iter();
+        plan.notes.extend(obstacles.map(|text| Note::Warning { text }));
+        Ok((plan, situation))
     }
 
     /// Carries a prepared build out. A failed change of an infrastructure that was complete is undone.
@@ -217,6 +231,9 @@ impl Occopus {
         rollback: bool,
         on_plan: OnPlan<'_>,
     ) -> Result<BuildReport, Error> {
+        if let Some(obstacle) = self.obstacles(&prepared.generation).into_iter().next() {
+            return Err(Error::Usage(obstacle));
+        }
         // Whoever was asked to confirm may have taken their time.
         if prepared.only {
             self.check_unused(&prepared.generation.infrastructure.name).await?;
