@@ -21,7 +21,8 @@ pub struct Policy {
     pub max_parallel: usize,
     /// First and longest pause between two looks at an instance that is starting.
     pub poll: (Duration, Duration),
-    /// How long one run waits for an instance that is starting before it leaves it to the next pass.
+    /// How long one run waits for an instance that is starting before it leaves it to the next pass; one
+    /// that its back-end calls starting for longer has failed.
     pub start_limit: Duration,
     /// Limit for one single health check.
     pub check_deadline: Duration,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Policy;
 use crate::handler::{Observation, ResourceState};
 use crate::health::CheckResult;
 use crate::record::{Attempt, Failing};
@@ -77,8 +78,8 @@ pub struct Verdict {
 }
 
 /// Judges `attempt` by what was `seen` of it at `now`. Failure time between two observations counts
-/// for at most `gap`.
-pub fn judge(attempt: &Attempt, seen: &Seen, now: Timestamp, gap: Duration) -> Verdict {
+/// for at most [`Policy::observation_gap`].
+pub fn judge(attempt: &Attempt, seen: &Seen, now: Timestamp, policy: &Policy) -> Verdict {
     let verdict = |state, reason: String| Verdict {
         state,
         reason,
@@ -105,11 +106,20 @@ pub fn judge(attempt: &Attempt, seen: &Seen, now: Timestamp, gap: Duration) -> V
             InstanceState::Unknown,
             format!("its back-end reports the unknown state '{}'", resource.detail),
         ),
-        ResourceState::Pending => verdict(
-            if starting { InstanceState::Pending } else { InstanceState::Unhealthy },
-            described("starting", &resource.detail),
-        ),
-        ResourceState::Running => judge_health(attempt, resource, &seen.checks, now, gap),
+        // Until it has run it starts, whether anybody looks or not: its age counts.
+        ResourceState::Pending if starting && age(attempt, now) > policy.start_limit => {
+            let what = described("starting", &resource.detail);
+            let limit = policy.start_limit.as_secs();
+            verdict(InstanceState::Unresponsive, format!("{what} for more than {limit} s"))
+        }
+        ResourceState::Pending if starting => {
+            verdict(InstanceState::Pending, described("starting", &resource.detail))
+        }
+        ResourceState::Pending => {
+            let known = verdict(InstanceState::Unhealthy, String::new());
+            judge_failing(known, attempt, &described("starting", &resource.detail), now, policy)
+        }
+        ResourceState::Running => judge_health(attempt, resource, &seen.checks, now, policy),
     }
 }
 
@@ -118,7 +128,7 @@ fn judge_health(
     resource: &Observation,
     checks: &[CheckResult],
     now: Timestamp,
-    gap: Duration,
+    policy: &Policy,
 ) -> Verdict {
     let mut verdict = Verdict {
         state: InstanceState::Ready,
@@ -137,18 +147,28 @@ fn judge_health(
     if reasons.is_empty() {
         return verdict;
     }
-    let failing = prolong(attempt.failing.as_ref(), now, gap);
+    judge_failing(verdict, attempt, &reasons.join(", "), now, policy)
+}
+
+/// The verdict on an instance that fails as `what` says: it depends on how long that has been so.
+fn judge_failing(
+    verdict: Verdict,
+    attempt: &Attempt,
+    what: &str,
+    now: Timestamp,
+    policy: &Policy,
+) -> Verdict {
+    let failing = prolong(attempt.failing.as_ref(), now, policy.observation_gap);
     let timeout = attempt.implementation.health().timeout;
-    verdict.reason = format!("{} for {:.0} s of {timeout} s", reasons.join(", "), failing.counted.floor());
-    verdict.state = if failing.counted > timeout as f64 {
+    let state = if failing.counted > timeout as f64 {
         InstanceState::Unresponsive
     } else if attempt.ready_at.is_none() {
         InstanceState::Pending
     } else {
         InstanceState::Unhealthy
     };
-    verdict.failing = Some(failing);
-    verdict
+    let reason = format!("{what} for {:.0} s of {timeout} s", failing.counted.floor());
+    Verdict { state, reason, failing: Some(failing), ..verdict }
 }
 
 /// The failing period after one more failed observation at `now`.

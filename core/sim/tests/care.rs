@@ -262,6 +262,26 @@ fn an_instance_that_was_believed_lost_and_returns_is_adopted_or_removed() {
 }
 
 #[test]
+fn an_instance_that_starts_forever_is_replaced() {
+    simulate(async {
+        let world = World::new(14, Settings::default(), Shape::new("one").node("db", 1, 1));
+        let usual = Settings::default().boot;
+        world.cloud.change(|settings| {
+            settings.boot = (Duration::from_secs(1_000_000), Duration::from_secs(1_000_000))
+        });
+        world.perform(Op::Build).await.unwrap();
+        let stuck = of(&world, "db/1");
+        world.cloud.change(|settings| settings.boot = usual);
+        for _ in 0..3 {
+            maintain(&world).await;
+            world.wait(Duration::from_secs(60)).await;
+        }
+        assert!(!ids(&world).contains(&stuck));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
 fn resources_of_another_store_are_never_touched() {
     simulate(async {
         let world = built(9).await;

@@ -33,9 +33,7 @@ pub async fn assess(
     let instances = open
         .into_iter()
         .map(|attempt| {
-            let verdict = seen
-                .remove(&attempt.id)
-                .map(|seen| judge(&attempt, &seen, now, engine.policy.observation_gap));
+            let verdict = seen.remove(&attempt.id).map(|seen| judge(&attempt, &seen, now, &engine.policy));
             Instance { attempt, verdict }
         })
         .collect();

@@ -167,7 +167,7 @@ impl Enactor<'_> {
         let mut any = false;
         for attempt in waited {
             let Some(seen) = seen.get(&attempt.id) else { continue };
-            let verdict = judge(attempt, seen, now, self.engine.policy.observation_gap);
+            let verdict = judge(attempt, seen, now, &self.engine.policy);
             remember(self.journal, attempt, &verdict, now).await?;
             self.readiness.hear(&attempt.id, &verdict.reason);
             if let Some(ending) = ending(attempt, &verdict) {

@@ -1,7 +1,10 @@
 use super::*;
 use crate::sample::{at, attempt};
 
-const GAP: Duration = Duration::from_secs(60);
+/// An hour in which nobody looked counts for a minute.
+fn policy() -> Policy {
+    Policy { observation_gap: Duration::from_secs(60), ..Policy::default() }
+}
 
 fn seen(state: ResourceState, passed: Option<bool>) -> Seen {
     let mut resource = Observation::bare(state, "");
@@ -24,12 +27,12 @@ fn starting() -> Attempt {
 }
 
 fn state(attempt: &Attempt, seen: &Seen, now: i64) -> InstanceState {
-    judge(attempt, seen, at(now), GAP).state
+    judge(attempt, seen, at(now), &policy()).state
 }
 
 #[test]
 fn what_runs_and_passes_its_checks_is_ready() {
-    let verdict = judge(&starting(), &seen(ResourceState::Running, Some(true)), at(1001), GAP);
+    let verdict = judge(&starting(), &seen(ResourceState::Running, Some(true)), at(1001), &policy());
     assert_eq!((verdict.state, verdict.reason.as_str()), (InstanceState::Ready, ""));
     assert_eq!(verdict.addresses, ["10.1.1.1"]);
     assert_eq!(state(&starting(), &seen(ResourceState::Running, None), 1001), InstanceState::Ready);
@@ -70,7 +73,7 @@ fn a_back_end_that_cannot_be_asked_says_nothing_about_the_instance() {
         ..attempt("worker/1", 1)
     };
     let seen = Seen { resource: Err("connection refused".to_owned()), ..seen(ResourceState::Running, None) };
-    let verdict = judge(&before, &seen, at(9999), GAP);
+    let verdict = judge(&before, &seen, at(9999), &policy());
     assert_eq!((verdict.state, verdict.reason.as_str()), (InstanceState::Unknown, "connection refused"));
     assert_eq!((verdict.failing, verdict.addresses), (before.failing, before.addresses));
 }
@@ -81,7 +84,7 @@ fn failing_time_adds_up_only_while_it_is_watched() {
     let mut instance = attempt("worker/1", 0);
     let mut looks = |now: &[i64]| -> Vec<(InstanceState, String)> {
         let look = |now: &i64| {
-            let verdict = judge(&instance, &failing, at(*now), GAP);
+            let verdict = judge(&instance, &failing, at(*now), &policy());
             instance.failing.clone_from(&verdict.failing);
             (verdict.state, verdict.reason)
         };
@@ -106,10 +109,34 @@ fn failing_time_adds_up_only_while_it_is_watched() {
 }
 
 #[test]
+fn what_never_gets_beyond_starting_has_failed_in_the_end() {
+    let pending = seen(ResourceState::Pending, None);
+    let limit = policy().start_limit.as_secs() as i64;
+    assert_eq!(state(&starting(), &pending, 1000 + limit), InstanceState::Pending);
+    assert_eq!(state(&starting(), &pending, 1000 + limit + 1), InstanceState::Unresponsive);
+}
+
+#[test]
+fn what_starts_again_after_it_was_ready_has_the_time_of_its_health_checks() {
+    let pending = seen(ResourceState::Pending, None);
+    let mut instance = attempt("worker/1", 0);
+    let mut states = Vec::new();
+    for now in [5000, 5050, 5100, 5101] {
+        let verdict = judge(&instance, &pending, at(now), &policy());
+        instance.failing.clone_from(&verdict.failing);
+        states.push((verdict.state, verdict.reason));
+    }
+    let reasons: Vec<&str> = states.iter().map(|(_, reason)| reason.as_str()).collect();
+    assert_eq!(reasons[1], "starting for 50 s of 100 s");
+    assert!(states[..3].iter().all(|(state, _)| *state == InstanceState::Unhealthy), "{states:?}");
+    assert_eq!(states[3].0, InstanceState::Unresponsive);
+}
+
+#[test]
 fn a_check_that_passes_ends_the_failing_period() {
     let failing = Some(Failing { since: at(1), counted: 99.0, last: at(100) });
     let instance = Attempt { failing, ..attempt("worker/1", 0) };
-    let verdict = judge(&instance, &seen(ResourceState::Running, Some(true)), at(101), GAP);
+    let verdict = judge(&instance, &seen(ResourceState::Running, Some(true)), at(101), &policy());
     assert_eq!((verdict.state, verdict.failing), (InstanceState::Ready, None));
 }
 
@@ -118,5 +145,5 @@ fn known_addresses_stay_when_none_are_seen() {
     let mut without = seen(ResourceState::Running, Some(true));
     without.resource = Ok(Observation::bare(ResourceState::Running, ""));
     let instance = attempt("worker/1", 0);
-    assert_eq!(judge(&instance, &without, at(50), GAP).addresses, instance.addresses);
+    assert_eq!(judge(&instance, &without, at(50), &policy()).addresses, instance.addresses);
 }
