@@ -444,12 +444,14 @@ impl Journal {
             key: self.attempt_key(id).to_string(),
             reason: "it is missing".to_owned(),
         })?;
+        let was_open = matches!(attempt.phase, Phase::Creating { .. });
         edit(&mut attempt);
         let mut writes = vec![Write::Put(self.attempt_key(id), encode(&attempt))];
         if let Some((mark, action, detail)) = entry {
             writes.push(self.entry(&attempt, mark, action, detail));
         }
-        if !matches!(attempt.phase, Phase::Creating { .. }) {
+        // Only an open create has a request; to erase secrets costs the store a checkpoint.
+        if was_open && !matches!(attempt.phase, Phase::Creating { .. }) {
             writes.push(Write::Delete(self.request_key(id)));
         }
         let events =

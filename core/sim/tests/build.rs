@@ -10,6 +10,7 @@ use occopus_engine::error::EngineError;
 use occopus_engine::handler::ErrorKind;
 use occopus_engine::plan::Order;
 use occopus_engine::record::{Goal, ScaleChange};
+use occopus_engine::store::Table;
 use occopus_sim::{Call, Done, Fault, Machine, Op, Settings, Shape, World, simulate};
 use serde_json::json;
 
@@ -123,6 +124,17 @@ fn instances_are_looked_at_in_batches() {
         let during = world.cloud.calls(Call::Observe) - looks;
         assert!(during < 50, "{during} questions to destroy a hundred instances");
         world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_request_is_written_once_and_erased_once() {
+    simulate(async {
+        let world = World::new(19, Settings::default(), three_tiers());
+        let process = world.process(None);
+        world.perform_in(&process, Op::Build).await.unwrap();
+        world.perform_in(&process, Op::Destroy).await.unwrap();
+        assert_eq!(process.store.writes()[&Table::Request], 2 * world.cloud.audit().len());
     });
 }
 
