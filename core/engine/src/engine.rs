@@ -40,6 +40,8 @@ pub struct Policy {
     pub watch: Duration,
     /// Tries of a destroy within one run, and the pause between them.
     pub destroy_tries: (usize, Duration),
+    /// How long each of them waits until the back-end confirms that the resource is gone.
+    pub confirm_limit: Duration,
 }
 
 impl Default for Policy {
@@ -57,6 +59,7 @@ impl Default for Policy {
             observation_gap: Duration::from_secs(60),
             watch: Duration::from_secs(24 * 3600),
             destroy_tries: (3, Duration::from_secs(2)),
+            confirm_limit: Duration::from_secs(300),
         }
     }
 }

@@ -149,6 +149,19 @@ fn a_destroy_right_after_a_create_does_not_believe_that_it_is_gone() {
 }
 
 #[test]
+fn a_machine_that_vanishes_slowly_is_waited_for_and_not_destroyed_again() {
+    simulate(async {
+        let world = world(true);
+        world.perform(Op::Build).await.unwrap();
+        let slow = Duration::from_secs(200);
+        world.cloud.change(|settings| settings.vanish = (slow, slow));
+        assert_eq!(world.perform(Op::Destroy).await.unwrap(), Done::Demolished(Demolished::Gone));
+        assert_eq!(world.cloud.calls(Call::Destroy), 3, "one call for each machine");
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
 fn what_appears_late_is_adopted_by_an_empty_slot_and_removed_from_a_taken_one() {
     simulate(async {
         // Nothing else can be made before the late one appears: it is taken over.

@@ -71,7 +71,7 @@ impl Enactor<'_> {
                 Err(error) => return Err(error.into()),
                 Ok(()) => {}
             }
-            match self.until_gone(&attempt.id, limit).await? {
+            match self.until_gone(&attempt.id, self.engine.policy.confirm_limit).await? {
                 Err(heard) => last = HandlerError::new(ErrorKind::Transient, heard),
                 Ok(Reached::Gone) => return Ok(()),
                 // What is too young to be listed looks as if it were gone.
