@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream;
+use futures::{Stream, StreamExt};
 use serde_json::json;
 
 use crate::clock::timeout;
@@ -29,31 +29,56 @@ pub async fn observe(
     infra: (&InfraId, &str),
     attempts: &[Attempt],
 ) -> BTreeMap<AttemptId, Seen> {
-    let checks: Vec<_> = states(engine, attempts.iter().filter(|attempt| attempt.is_live()))
-        .await
-        .into_iter()
-        .map(|(attempt, mut seen)| async move {
-            if let Ok(Observation { state: ResourceState::Running, addresses, .. }) = &seen.resource {
-                seen.checks = check(engine, infra, &attempt, addresses.first()).await;
-            }
-            (attempt.id, seen)
-        })
-        .collect();
-    stream::iter(checks).buffer_unordered(engine.policy.max_checks).collect().await
+    observing(engine, infra, attempts).map(|(attempt, seen)| (attempt.id, seen)).collect().await
+}
+
+/// As [`observe`], one by one as the answers come: a check that takes long holds nothing else up.
+pub fn observing<'a>(
+    engine: &'a Engine,
+    infra: (&'a InfraId, &'a str),
+    attempts: &[Attempt],
+) -> impl Stream<Item = (Attempt, Seen)> + Send + 'a {
+    looking(engine, by_place(attempts.iter().filter(|attempt| attempt.is_live())))
+        .map(move |(attempt, seen)| with_checks(engine, infra, attempt, seen))
+        .buffer_unordered(engine.policy.max_checks)
+}
+
+async fn with_checks(
+    engine: &Engine,
+    infra: (&InfraId, &str),
+    attempt: Attempt,
+    mut seen: Seen,
+) -> (Attempt, Seen) {
+    if let Ok(Observation { state: ResourceState::Running, addresses, .. }) = &seen.resource {
+        seen.checks = check(engine, infra, &attempt, addresses.first()).await;
+    }
+    (attempt, seen)
 }
 
 /// Asks for the states of the resources of `attempts`, without health checks.
 pub async fn states(engine: &Engine, attempts: impl IntoIterator<Item = &Attempt>) -> Vec<(Attempt, Seen)> {
+    looking(engine, by_place(attempts)).collect().await
+}
+
+fn by_place<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> BTreeMap<Place, Group> {
     let mut groups: BTreeMap<Place, Group> = BTreeMap::new();
     for attempt in attempts {
         if let Some(id) = &attempt.provider_id {
             groups.entry(attempt.place.clone()).or_default().push((attempt.clone(), id.clone()));
         }
     }
-    let looks: Vec<_> = groups.into_iter().map(|(place, group)| look(engine, place, group)).collect();
-    let looked: Vec<Vec<(Attempt, Seen)>> =
-        stream::iter(looks).buffer_unordered(PLACES_AT_ONCE).collect().await;
-    looked.into_iter().flatten().collect()
+    groups
+}
+
+/// The states of resources, place by place as the answers come.
+fn looking(
+    engine: &Engine,
+    groups: BTreeMap<Place, Group>,
+) -> impl Stream<Item = (Attempt, Seen)> + Send + '_ {
+    stream::iter(groups)
+        .map(move |(place, group)| look(engine, place, group))
+        .buffer_unordered(PLACES_AT_ONCE)
+        .flat_map(stream::iter)
 }
 
 async fn look(engine: &Engine, place: Place, group: Group) -> Vec<(Attempt, Seen)> {

@@ -48,6 +48,8 @@ pub struct Settings {
     pub vanish: (Duration, Duration),
     /// How long a new machine may be missing from answers.
     pub visibility: Duration,
+    /// How long a health check waits for a machine that does not answer.
+    pub silence: Duration,
     /// Whether a repeated create call returns the first machine.
     pub idempotent: bool,
     /// Machines that may exist at the same time.
@@ -63,6 +65,7 @@ impl Default for Settings {
             boot: (Duration::from_secs(2), Duration::from_secs(40)),
             vanish: (Duration::ZERO, Duration::from_secs(5)),
             visibility: Duration::from_secs(5),
+            silence: Duration::ZERO,
             idempotent: true,
             quota: usize::MAX,
             chaos: 0,

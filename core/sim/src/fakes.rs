@@ -71,6 +71,10 @@ impl HealthChecker for SimHealth {
         let now = self.0.now();
         let passed =
             self.0.audit().iter().any(|machine| machine.address == target.address && machine.serves(now));
+        if !passed {
+            let silence = self.0.state().settings.silence;
+            self.0.clock.sleep(silence).await;
+        }
         vec![CheckResult {
             kind: "ping".to_owned(),
             subject: target.address.clone(),

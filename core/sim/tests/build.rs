@@ -70,6 +70,31 @@ fn a_node_starts_when_its_own_dependencies_are_ready_and_not_later() {
 }
 
 #[test]
+fn a_health_check_that_takes_long_holds_up_no_other_node() {
+    simulate(async {
+        let shape = Shape::new("shop").node("silent", 1, 1).node("db", 1, 1).node("front", 1, 1);
+        let at_once = |seconds| (Duration::from_secs(seconds), Duration::from_secs(seconds));
+        let settings = Settings {
+            latency: at_once(0),
+            boot: at_once(5),
+            visibility: Duration::ZERO,
+            silence: Duration::from_secs(9),
+            ..Settings::default()
+        };
+        let world = World::new(20, settings, shape.needs("front", "db").timeout(100));
+        let silence = async {
+            world.wait(Duration::from_secs(1)).await;
+            let machines = world.cloud.alive();
+            world.cloud.set_healthy(&of(&machines, "silent")[0].id, false);
+        };
+        tokio::join!(world.perform(Op::Build), silence).0.unwrap();
+        let machines = world.cloud.audit();
+        let slack = world.policy.poll.1.mul_f64(1.25) + Duration::from_secs(1);
+        assert!(of(&machines, "front")[0].requested_at <= booted(&machines, "db") + slack);
+    });
+}
+
+#[test]
 fn sequential_order_makes_one_instance_at_a_time_in_file_order() {
     simulate(async {
         let mut world = World::new(2, Settings::default(), three_tiers());

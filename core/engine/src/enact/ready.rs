@@ -1,9 +1,11 @@
 //! Waiting until instances are ready or gone: one watcher observes all that are waited for, in batches.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt;
 use tokio::sync::{Notify, oneshot};
 
 use super::{Enactor, Trouble};
@@ -11,7 +13,7 @@ use crate::error::EngineError;
 use crate::handler::ResourceState;
 use crate::ids::AttemptId;
 use crate::judge::{InstanceState, Verdict, judge};
-use crate::observe::{observe, states};
+use crate::observe::{observing, states};
 use crate::record::Attempt;
 use crate::remember::remember;
 
@@ -162,15 +164,14 @@ impl Enactor<'_> {
     /// One look at what is to become ready; tells whether any wait ended.
     async fn look_at(&self, waited: &[Attempt]) -> Result<bool, EngineError> {
         let infra = (self.journal.infra(), self.record.name.as_str());
-        let seen = observe(self.engine, infra, waited).await;
-        let now = self.engine.clock.wall();
+        let mut all = pin!(observing(self.engine, infra, waited));
         let mut any = false;
-        for attempt in waited {
-            let Some(seen) = seen.get(&attempt.id) else { continue };
-            let verdict = judge(attempt, seen, now, &self.engine.policy);
-            remember(self.journal, attempt, &verdict, now).await?;
+        while let Some((attempt, seen)) = all.next().await {
+            let now = self.engine.clock.wall();
+            let verdict = judge(&attempt, &seen, now, &self.engine.policy);
+            remember(self.journal, &attempt, &verdict, now).await?;
             self.readiness.hear(&attempt.id, &verdict.reason);
-            if let Some(ending) = ending(attempt, &verdict) {
+            if let Some(ending) = ending(&attempt, &verdict) {
                 self.readiness.end(&attempt.id, ending);
                 any = true;
             }
