@@ -32,7 +32,8 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_stops_a_build_properly(project) -> None:
+@pytest.mark.parametrize("moment", ["", "time.sleep(0.3)"], ids=["between", "inside a callback"])
+def test_ctrl_c_stops_a_build_properly(project, moment: str) -> None:
     slow = project.write(
         "slow.yaml",
         "'node_def:slow':\n"
@@ -44,10 +45,11 @@ def test_ctrl_c_stops_a_build_properly(project) -> None:
         "slow-infra.yaml", "user_id: t\ninfra_name: slow\nnodes:\n  - {name: slow, type: slow}\n"
     )
     script = (
-        "import occopus, sys\n"
+        "import occopus, time\n"
         f"engine = occopus.Occopus(store={str(project.store)!r})\n"
         "def on_event(event):\n"
         "    print(event.event, flush=True)\n"
+        f"    {moment}\n"
         "try:\n"
         f"    engine.build({str(infra)!r}, nodes=[{str(slow)!r}], on_event=on_event)\n"
         "except KeyboardInterrupt:\n"

@@ -9,7 +9,7 @@ use std::time::Duration;
 use occopus::Error;
 use occopus::engine::event::{Event, EventSink};
 use pyo3::create_exception;
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -125,8 +125,8 @@ fn wait<T: Send>(
         let receiver = &mut *receiver;
         match py.detach(move || receiver.recv_timeout(SIGNAL_PERIOD)) {
             Ok(Message::Event(json)) => {
-                if let Some(Err(error)) = callback.map(|callback| callback.call1(py, (json,))) {
-                    error.write_unraisable(py, callback.map(|callback| callback.bind(py).as_any()));
+                if let Some(error) = deliver(py, callback, json) {
+                    interrupt_with(&mut interrupt, error, stop)?;
                 }
             }
             Ok(Message::Done(result)) => {
@@ -141,14 +141,32 @@ fn wait<T: Send>(
             }
         }
         if let Err(error) = py.check_signals() {
-            if interrupt.is_some() {
-                // A second Ctrl-C: leave at once; the next pass settles what is open.
-                return Err(error);
-            }
-            stop.cancel();
-            interrupt = Some(error);
+            interrupt_with(&mut interrupt, error, stop)?;
         }
     }
+}
+
+/// Hands an event to the callback. An exception there is reported and stops nothing, unless it is a
+/// Ctrl-C that happened to arrive during the callback, which is returned.
+fn deliver(py: Python<'_>, callback: Option<&Py<PyAny>>, json: String) -> Option<PyErr> {
+    let callback = callback?;
+    let error = callback.call1(py, (json,)).err()?;
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        return Some(error);
+    }
+    error.write_unraisable(py, Some(callback.bind(py).as_any()));
+    None
+}
+
+/// Stops the operation properly at the first Ctrl-C; at the second one the error leaves at once, and the
+/// next pass settles what is open.
+fn interrupt_with(interrupt: &mut Option<PyErr>, error: PyErr, stop: &CancellationToken) -> PyResult<()> {
+    if interrupt.is_some() {
+        return Err(error);
+    }
+    stop.cancel();
+    *interrupt = Some(error);
+    Ok(())
 }
 
 /// The Python exception for an error of the facade.
