@@ -225,3 +225,13 @@ def test_two_stores_on_one_machine_leave_each_other_alone(cli: Cli, tmp_path_fac
     assert other.run("maintain", theirs).out == f"{theirs}: nothing to do\n"
     other.clean_up()
     assert processes_of(theirs) == {}
+
+
+def test_of_several_first_builds_of_one_name_exactly_one_begins(cli: Cli) -> None:
+    cli.write("nodes.yaml", DEFINITIONS)
+    cli.write("infra.yaml", PAIR)
+    builds = [cli.start("build", "infra.yaml", "--nodes", "nodes.yaml") for _ in range(4)]
+    for build in builds:
+        build.communicate(timeout=PATIENCE)
+    assert sorted(build.returncode for build in builds) == [0, 2, 2, 2]
+    assert len(cli.infras()) == 1

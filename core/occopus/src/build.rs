@@ -191,6 +191,33 @@ impl Occopus {
     }
 
     /// Refuses a name that an infrastructure has already.
+    /// Takes the lease and makes the build durable. A name that must be free is held meanwhile, so that
+    /// of several first builds of one name exactly one begins.
+    async fn start(
+        &self,
+        prepared: Prepared,
+        run: &Run,
+    ) -> Result<(Controller<'_>, Option<InfraRecord>), Error> {
+        let name = prepared.generation.infrastructure.name.clone();
+        let mut held = None;
+        if prepared.only {
+            held = Some(self.controller(&InfraId(format!("name:{name}")), run).await?);
+            self.check_unused(&name).await?;
+        }
+        let controller = self.controller(&prepared.infra_id, run).await?;
+        self.store_definitions(&prepared.definitions).await?;
+        let before = if prepared.exists {
+            Some(controller.reconfigure(prepared.generation).await?)
+        } else {
+            controller.begin(prepared.generation).await?;
+            None
+        };
+        if let Some(held) = held {
+            held.forget().await?;
+        }
+        Ok((controller, before))
+    }
+
     async fn check_unused(&self, name: &str) -> Result<(), Error> {
         let all = self.list().await?;
         match all.iter().find(|record| record.name == name && record.goal == Goal::Present) {
@@ -234,22 +261,8 @@ impl Occopus {
         if let Some(obstacle) = self.obstacles(&prepared.generation).into_iter().next() {
             return Err(Error::Usage(obstacle));
         }
-        // Whoever was asked to confirm may have taken their time.
-        if prepared.only {
-            self.check_unused(&prepared.generation.infrastructure.name).await?;
-        }
         let infra_id = prepared.infra_id.clone();
-        let mut controller = Controller::open(&self.engine, &infra_id, run.options(), |holder| {
-            self.say_waiting(&infra_id, holder)
-        })
-        .await?;
-        self.store_definitions(&prepared.definitions).await?;
-        let before = if prepared.exists {
-            Some(controller.reconfigure(prepared.generation).await?)
-        } else {
-            controller.begin(prepared.generation).await?;
-            None
-        };
+        let (mut controller, before) = self.start(prepared, run).await?;
         let built = controller.converge(on_plan).await?;
         let mut report = BuildReport {
             schema: 1,

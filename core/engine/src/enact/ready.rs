@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{Enactor, Trouble};
 use crate::error::EngineError;
+use crate::event::EventKind;
 use crate::handler::ResourceState;
 use crate::ids::AttemptId;
 use crate::judge::{InstanceState, Verdict, judge};
@@ -172,6 +173,11 @@ impl Enactor<'_> {
             remember(self.journal, &attempt, &verdict, now).await?;
             self.readiness.hear(&attempt.id, &verdict.reason);
             if let Some(ending) = ending(&attempt, &verdict) {
+                if ending.is_err() {
+                    let event =
+                        self.journal.event(EventKind::NodeFailed, Some(&attempt), verdict.reason.clone());
+                    self.journal.commit(Vec::new(), vec![event]).await?;
+                }
                 self.readiness.end(&attempt.id, ending);
                 any = true;
             }
