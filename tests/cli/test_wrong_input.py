@@ -68,6 +68,15 @@ def test_an_unknown_resource_type(cli: Cli) -> None:
     assert cli.records("definition") == 0
 
 
+def test_a_config_manager_that_is_not_there_yet_is_not_passed_over(cli: Cli) -> None:
+    chef = (
+        "  - config_management: {type: chef, endpoint: 'https://chef.example', run_list: [a]}\n    resource:"
+    )
+    cli.write("nodes.yaml", DEFINITIONS.replace("  - resource:", chef))
+    cli.write("infra.yaml", PAIR)
+    check(cli, cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=2), "'chef'", "config_management")
+
+
 def test_several_files_are_imported_together_or_not_at_all(cli: Cli) -> None:
     cli.write("good.yaml", DEFINITIONS)
     cli.write("bad.yaml", "'node_def:x': 7\n")

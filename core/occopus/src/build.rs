@@ -128,6 +128,7 @@ impl Occopus {
                     .handlers
                     .get(implementation.resource_type())
                     .map_err(|error| Error::Usage(format!("node '{}': {}", node.name, error.message)))?;
+                check_config_manager(node, implementation)?;
             }
         }
         Ok(())
@@ -305,6 +306,20 @@ async fn undo(
         Some(_) | None => {}
     }
     Ok(())
+}
+
+/// An instance without the configuration its definition asks for must not pass for ready. Puppet solo
+/// works through template variables alone.
+fn check_config_manager(node: &Node, implementation: &Implementation) -> Result<(), Error> {
+    let section = implementation.config_management.as_ref();
+    match section.and_then(|section| section.get("type")).and_then(Value::as_str) {
+        None | Some("dummy" | "puppet_solo") => Ok(()),
+        Some(other) => Err(Error::Usage(format!(
+            "node '{}': the config manager '{other}' is not part of this version; take the section \
+             'config_management' out of its definition '{}', or configure it by cloud-init",
+            node.name, node.definition
+        ))),
+    }
 }
 
 fn new_record(infra: &InfraId, generation: &Generation) -> InfraRecord {
