@@ -28,8 +28,8 @@ pub(super) async fn run(
         ids.push(occopus.resolve(text).await?);
     }
     let whom = if infras.is_empty() { "all infrastructures".to_owned() } else { infras.join(", ") };
-    output.say(&format!("looking after {whom} every {interval} s; Ctrl-C ends it"));
     let stop = stop_at_ctrl_c(output);
+    output.say(&format!("looking after {whom} every {interval} s; Ctrl-C ends it"));
     let run = pace.run_of("watch", stop);
     let troubles = Troubles { output: output.clone(), last: Mutex::default() };
     occopus.watch(&ids, Duration::from_secs_f64(interval), &run, &troubles).await;
