@@ -8,7 +8,7 @@ use crate::clock::{Clock, Random};
 use crate::context::Contextualiser;
 use crate::credentials::CredentialSource;
 use crate::event::Events;
-use crate::handler::{ErrorKind, HandlerError, ResourceHandler};
+use crate::handler::{Access, ErrorKind, HandlerError, Place, ResourceHandler};
 use crate::health::HealthChecker;
 use crate::store::Store;
 
@@ -107,4 +107,12 @@ pub struct Engine {
     pub policy: Policy,
     /// Where events go while they happen.
     pub events: Events,
+}
+
+impl Engine {
+    /// The access to a recorded place; an authentication error if its credentials cannot be had.
+    pub fn access(&self, place: &Place) -> Result<Access, HandlerError> {
+        let access = self.credentials.access(place);
+        access.map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))
+    }
 }

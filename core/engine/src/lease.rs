@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, timeout};
 use crate::error::EngineError;
 use crate::ids::InfraId;
+use crate::journal::{decode, encode};
 use crate::store::{Batch, Expect, Key, Store, StoreError, Table, Write};
 
 /// A process that holds or wants a lease, told from all others.
@@ -151,19 +152,10 @@ fn waiting_key(infra: &InfraId) -> Key {
     Key::new(Table::Lease, infra.as_str(), "waiting")
 }
 
-fn parse<T: serde::de::DeserializeOwned>(key: &Key, value: Value) -> Result<T, EngineError> {
-    serde_json::from_value(value)
-        .map_err(|error| EngineError::Record { key: key.to_string(), reason: error.to_string() })
-}
-
-fn to_value<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
-}
-
 /// Reads who holds the lease of `infra`, without touching it.
 pub async fn inspect(store: &dyn Store, infra: &InfraId) -> Result<LeaseInfo, EngineError> {
     let fence = match store.read(&fence_key(infra)).await? {
-        Some(record) => parse::<Fence>(&fence_key(infra), record.value)?,
+        Some(record) => decode::<Fence>(&fence_key(infra), record.value)?,
         None => Fence { number: 0, holder: None, since: Timestamp::UNIX_EPOCH },
     };
     let observed_at = match store.read(&beat_key(infra)).await? {
@@ -190,7 +182,7 @@ const WISH_VALID: SignedDuration = SignedDuration::from_secs(30);
 /// between passes.
 pub async fn is_wanted(store: &dyn Store, infra: &InfraId, now: Timestamp) -> Result<bool, EngineError> {
     let Some(record) = store.read(&waiting_key(infra)).await? else { return Ok(false) };
-    let wish: Wish = parse(&waiting_key(infra), record.value)?;
+    let wish: Wish = decode(&waiting_key(infra), record.value)?;
     Ok(now.duration_since(wish.at).abs() < WISH_VALID && !wish.holder.is_provably_dead())
 }
 
@@ -268,7 +260,7 @@ impl Request<'_> {
             // A new holder that has not renewed yet is a sign of life as much as a renewal.
             let signs = (fence.as_ref().map(|record| record.version), beat);
             let current: Option<(u64, Fence)> = match fence {
-                Some(record) => Some((record.version, parse(&fence_key(self.infra), record.value)?)),
+                Some(record) => Some((record.version, decode(&fence_key(self.infra), record.value)?)),
                 None => None,
             };
             let holder = current.as_ref().and_then(|(_, fence)| fence.holder.clone());
@@ -309,7 +301,7 @@ impl Request<'_> {
         let expect = match self.store.read(&key).await? {
             None => Expect::Absent(key.clone()),
             Some(record) => {
-                let wish: Wish = parse(&key, record.value)?;
+                let wish: Wish = decode(&key, record.value)?;
                 if now.duration_since(wish.at).abs() < WISH_REPEATED {
                     return Ok(());
                 }
@@ -317,7 +309,7 @@ impl Request<'_> {
             }
         };
         let wish = Wish { holder: self.holder.clone(), at: now };
-        let writes = vec![Write::Put(key, to_value(&wish))];
+        let writes = vec![Write::Put(key, encode(&wish))];
         match self.store.commit(Batch { expect: vec![expect], writes }).await {
             Ok(()) | Err(StoreError::Conflict(_)) => Ok(()),
             Err(error) => Err(error.into()),
@@ -339,11 +331,11 @@ impl Request<'_> {
         };
         let begun = self.clock.monotonic();
         let fence = Fence { number, holder: Some(self.holder.clone()), since: self.clock.wall() };
-        let writes = vec![Write::Put(key.clone(), to_value(&fence)), Write::Delete(waiting_key(self.infra))];
+        let writes = vec![Write::Put(key.clone(), encode(&fence)), Write::Delete(waiting_key(self.infra))];
         self.store.commit(Batch { expect: vec![expect], writes }).await?;
         let record = self.store.read(&key).await?;
         let version = match record {
-            Some(record) if parse::<Fence>(&key, record.value.clone())?.number == number => record.version,
+            Some(record) if decode::<Fence>(&key, record.value.clone())?.number == number => record.version,
             _ => return Err(EngineError::LeaseLost(self.infra.clone())),
         };
         let previous = self.store.read(&beat_key(self.infra)).await?;
@@ -415,7 +407,7 @@ impl Inner {
 
     async fn release(&self) -> Result<(), EngineError> {
         let fence = Fence { number: self.number, holder: None, since: self.clock.wall() };
-        let writes = vec![Write::Put(fence_key(&self.infra), to_value(&fence))];
+        let writes = vec![Write::Put(fence_key(&self.infra), encode(&fence))];
         match self.store.commit(Batch { expect: vec![self.expect()], writes }).await {
             Ok(()) => Ok(()),
             Err(StoreError::Conflict(_)) => Err(EngineError::LeaseLost(self.infra.clone())),

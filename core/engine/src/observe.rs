@@ -100,10 +100,7 @@ async fn look(engine: &Engine, place: Place, group: Group) -> Vec<(Attempt, Seen
 
 async fn ask(engine: &Engine, place: &Place, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {
     let handler = engine.handlers.get(&place.handler)?;
-    let access = engine
-        .credentials
-        .access(place)
-        .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
+    let access = engine.access(place)?;
     let limit = handler.capabilities().read_deadline;
     let observations = timeout(engine.clock.as_ref(), limit, handler.observe(&access, ids))
         .await
@@ -118,10 +115,7 @@ async fn ask(engine: &Engine, place: &Place, ids: &[ProviderId]) -> Result<Vec<O
 /// Lists everything of this store at `place`: completely, or not at all.
 pub async fn find(engine: &Engine, place: &Place) -> Result<Vec<Found>, HandlerError> {
     let handler = engine.handlers.get(&place.handler)?;
-    let access = engine
-        .credentials
-        .access(place)
-        .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
+    let access = engine.access(place)?;
     let limit = handler.capabilities().read_deadline;
     timeout(engine.clock.as_ref(), limit, handler.find(&access, engine.store.id()))
         .await

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use occopus_engine::control::{
-    Controller, Demolished, Health, Pass, request_scaling, survey, waiting_requests,
-};
+use occopus_engine::control::{Controller, Demolished, Pass, request_scaling, survey, waiting_requests};
 use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
 use occopus_engine::handler::HandlerError;
@@ -183,15 +181,9 @@ impl Occopus {
         Ok(Status::of(&survey, &self.engine.store.location()))
     }
 
-    /// How `infra` is, in one word.
-    pub async fn health(&self, infra: &InfraId) -> Result<Health, Error> {
-        Ok(survey(&self.engine, infra, Order::Parallel).await?.health())
-    }
-
     /// What a pass over `infra` would do. Changes nothing.
     pub async fn plan(&self, infra: &InfraId) -> Result<Plan, Error> {
-        let survey = survey(&self.engine, infra, Order::Parallel).await?;
-        Ok(occopus_engine::plan::plan(&survey.situation, &self.engine.policy))
+        Ok(survey(&self.engine, infra, Order::Parallel).await?.plan)
     }
 
     /// Stored events of `infra` after the one numbered `after` (empty for all), with their numbers.
@@ -247,11 +239,7 @@ impl Occopus {
         use occopus_engine::clock::timeout;
         use occopus_engine::handler::ErrorKind;
         let handler = self.engine.handlers.get(&attempt.place.handler)?;
-        let access = self
-            .engine
-            .credentials
-            .access(&attempt.place)
-            .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
+        let access = self.engine.access(&attempt.place)?;
         let Some(id) = &attempt.provider_id else { return Ok(String::new()) };
         let limit = handler.capabilities().read_deadline;
         timeout(self.engine.clock.as_ref(), limit, handler.console(&access, id))

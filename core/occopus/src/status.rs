@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use occopus_engine::control::{Health, Survey};
 use occopus_engine::ids::{InfraId, NodeId, Slot};
 use occopus_engine::judge::InstanceState;
-use occopus_engine::plan::{Instance, Note, plan};
+use occopus_engine::plan::{Instance, Note};
 use occopus_engine::record::{Goal, Phase, ScaleChange};
 use serde::Serialize;
 
@@ -98,7 +98,6 @@ impl Status {
     pub fn of(survey: &Survey, store: &str) -> Self {
         let situation = &survey.situation;
         let health = survey.health();
-        let plan = plan(situation, &occopus_engine::engine::Policy::default());
         let mut status = Self {
             schema: 1,
             infra_id: situation.record.id.clone(),
@@ -110,14 +109,14 @@ impl Status {
             store: store.to_owned(),
             controller: survey.lease.holder.as_ref().map(|_| survey.lease.describe()),
             maintained_at: survey.lease.observed_at,
-            observed_at: survey.at,
+            observed_at: situation.now,
             nodes: nodes(survey),
             requests: survey
                 .requests
                 .iter()
                 .map(|request| describe(&request.node, &request.change))
                 .collect(),
-            notes: plan.notes.iter().map(note_text).collect(),
+            notes: survey.plan.notes.iter().map(note_text).collect(),
             next: String::new(),
         };
         status.next = next_command(&status, survey.lease.holder.is_some());

@@ -1,14 +1,34 @@
-//! Splitting a command line into words as a shell does, without running one.
+//! The words of a command: a list, or a line that is split as a shell does, without running one.
+
+use occopus_engine::handler::HandlerError;
+use serde_json::Value;
 
 /// A quote is not closed, or a backslash is the last character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct SplitError(&'static str);
+struct SplitError(&'static str);
+
+/// The words of a `command`, which is text or a list of scalars; none if it is absent. `scalar` reads an
+/// item, and `invalid` makes the handler's error of what is wrong.
+pub(crate) fn of_command(
+    value: Option<&Value>,
+    scalar: impl Fn(&Value) -> Result<String, HandlerError>,
+    invalid: impl Fn(String) -> HandlerError,
+) -> Result<Vec<String>, HandlerError> {
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(items)) => items.iter().map(scalar).collect(),
+        Some(Value::String(line)) => split(line).map_err(|error| {
+            invalid(format!("'command' cannot be split into words: {error}; quote it as for a shell"))
+        }),
+        Some(_) => Err(invalid("'command' must be text or a list of words".to_owned())),
+    }
+}
 
 /// Splits `line` by the rules of a POSIX shell: white space separates, single quotes keep everything,
 /// double quotes keep everything but a backslash before `"` or `\`, a backslash elsewhere keeps the
 /// next character. Nothing is expanded, and `#` starts no comment, as in Occopus 1.10.
-pub(crate) fn split(line: &str) -> Result<Vec<String>, SplitError> {
+fn split(line: &str) -> Result<Vec<String>, SplitError> {
     let mut words = Vec::new();
     // `None` between words: an empty pair of quotes is a word, white space is not.
     let mut word: Option<String> = None;

@@ -1,6 +1,5 @@
 //! Assessing: everything a plan depends on, gathered without changing anything.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::engine::Engine;
@@ -11,7 +10,7 @@ use crate::journal::{generation_key, infra_key, read, read_all};
 use crate::judge::judge;
 use crate::lease::{LeaseInfo, inspect};
 use crate::observe::{find, observe};
-use crate::plan::{Instance, Order, Situation};
+use crate::plan::{Instance, Order, Plan, Situation, plan};
 use crate::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase, ScaleRequest};
 use crate::store::Table;
 use crate::topology::Topology;
@@ -93,12 +92,12 @@ pub async fn load(
 pub struct Survey {
     /// The situation.
     pub situation: Situation,
+    /// What a pass would do now.
+    pub plan: Plan,
     /// Who controls it.
     pub lease: LeaseInfo,
     /// Scaling requests that wait for a pass.
     pub requests: Vec<ScaleRequest>,
-    /// When the survey was made.
-    pub at: Timestamp,
 }
 
 /// How an infrastructure is, in one word.
@@ -123,12 +122,11 @@ impl Survey {
             (Goal::Absent, Some(_)) => Health::Destroyed,
             (Goal::Absent, None) => Health::Destroying,
             (Goal::Present, _) => {
-                let plan = crate::plan::plan(situation, &crate::engine::Policy::default());
                 let deferred = |note: &crate::plan::Note| matches!(note, crate::plan::Note::Deferred { .. });
                 let ready = situation.instances.iter().all(|instance| {
                     instance.verdict.as_ref().is_some_and(|v| v.state == crate::judge::InstanceState::Ready)
                 });
-                if ready && plan.is_empty() && !plan.notes.iter().any(deferred) {
+                if ready && self.plan.is_empty() && !self.plan.notes.iter().any(deferred) {
                     Health::Ready
                 } else {
                     Health::Incomplete
@@ -145,6 +143,11 @@ pub async fn survey(engine: &Engine, infra: &InfraId, order: Order) -> Result<Su
     let requests: Vec<(String, ScaleRequest)> =
         read_all(engine.store.as_ref(), Table::Scaling, infra.as_str()).await?;
     let situation = assess(engine, (record, generation), attempts, infra, order, false).await;
-    let at = situation.now;
-    Ok(Survey { situation, lease, requests: requests.into_iter().map(|(_, request)| request).collect(), at })
+    let plan = plan(&situation, &engine.policy);
+    Ok(Survey {
+        situation,
+        plan,
+        lease,
+        requests: requests.into_iter().map(|(_, request)| request).collect(),
+    })
 }

@@ -46,7 +46,7 @@ impl Enactor<'_> {
         provider_id: &ProviderId,
         reason: &Reason<'_>,
     ) -> Result<(), Trouble> {
-        let access = self.access(&attempt.place)?;
+        let access = self.engine.access(&attempt.place)?;
         let limit = handler.capabilities().destroy_deadline;
         let (tries, pause) = self.engine.policy.destroy_tries;
         let mut last = HandlerError::new(ErrorKind::Transient, "the back-end did not confirm it");

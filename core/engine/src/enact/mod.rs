@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::handler::{Access, ErrorKind, HandlerError, Place, Step, StepJournal};
+use crate::handler::{ErrorKind, HandlerError, Place, Step, StepJournal};
 use crate::ids::{AttemptId, Slot};
 use crate::journal::Journal;
 use crate::plan::{Action, Plan, What};
@@ -162,14 +162,6 @@ impl Enactor<'_> {
             }
         };
         (action, result)
-    }
-
-    /// The access to a recorded place.
-    fn access(&self, place: &Place) -> Result<Access, HandlerError> {
-        self.engine
-            .credentials
-            .access(place)
-            .map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))
     }
 
     /// Waits for a turn at the endpoint of `place`.

@@ -151,7 +151,7 @@ impl Enactor<'_> {
         let id = &attempt.id;
         let capabilities = handler.capabilities();
         let Some(request) = self.journal.request(id).await? else { return Ok(None) };
-        let access = self.access(&attempt.place)?;
+        let access = self.engine.access(&attempt.place)?;
         let permit = self.turn_at(&attempt.place).await?;
         self.journal.reopen_create(id, self.journal.deadline(capabilities.create_deadline)).await?;
         self.journal.lease().outlasts(capabilities.create_deadline).await?;

@@ -119,16 +119,7 @@ fn environment(value: Option<&Value>) -> Result<Option<Vec<String>>, HandlerErro
 
 /// `command` as text, split as a shell does, or as a list. `None` if absent or empty: the image's own.
 fn command(value: Option<&Value>) -> Result<Option<Vec<String>>, HandlerError> {
-    let words = match value {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| scalar("command", item)).collect::<Result<_, _>>()?
-        }
-        Some(Value::String(line)) => words::split(line).map_err(|error| {
-            invalid(format!("'command' cannot be split into words: {error}; quote it as for a shell"))
-        })?,
-        Some(_) => return Err(invalid("'command' must be text or a list of words")),
-    };
+    let words = words::of_command(value, |item| scalar("command", item), invalid)?;
     Ok((!words.is_empty()).then_some(words))
 }
 

@@ -91,16 +91,7 @@ impl Program {
 }
 
 fn command(value: Option<&Value>) -> Result<Vec<String>, HandlerError> {
-    let words = match value {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| scalar("command", item)).collect::<Result<_, _>>()?
-        }
-        Some(Value::String(line)) => words::split(line).map_err(|error| {
-            invalid(format!("'command' cannot be split into words: {error}; quote it as for a shell"))
-        })?,
-        Some(_) => return Err(invalid("'command' must be text or a list of words")),
-    };
+    let words = words::of_command(value, |item| scalar("command", item), invalid)?;
     if words.first().is_none_or(String::is_empty) {
         return Err(invalid("a process needs a 'command', such as `command: python3 -m http.server`"));
     }
