@@ -56,6 +56,8 @@ codes! {
     BAD_MERGE = "OCC0008", "A merge key does not name a mapping";
     BAD_SCALAR = "OCC0009", "A value does not fit its tag";
     BAD_ROOT = "OCC0010", "The file is empty or does not hold a mapping";
+    BAD_VARIABLE = "OCC0011", "A variable given from outside is malformed";
+    UNDECLARED_VARIABLE = "OCC0012", "A variable given from outside is declared nowhere";
 
     NO_USER_ID = "OCC0101", "The infrastructure has no user_id";
     MISSING_KEY = "OCC0102", "A required key is missing in the infrastructure description";

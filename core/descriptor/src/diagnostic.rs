@@ -1,11 +1,13 @@
 //! Problems in descriptor files: where, why, and what to do; for people and for programs.
 
-use std::fmt;
+mod render;
 
 use serde::Serialize;
 
 use crate::codes::Code;
 use crate::yaml::Span;
+
+pub use render::Shown;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,6 +44,17 @@ pub struct Excerpt {
     pub length: usize,
 }
 
+/// A further place that a problem is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// Where.
+    pub location: Location,
+    /// The line at `location`; absent where it could show a secret.
+    pub source_line: Option<Excerpt>,
+    /// What is there, in a few words.
+    pub label: String,
+}
+
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
@@ -55,6 +68,9 @@ pub struct Diagnostic {
     pub location: Option<Location>,
     /// The line at `location`; absent where it could show a secret.
     pub source_line: Option<Excerpt>,
+    /// Further places, such as that of the first of two equal names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
     /// What is allowed, or what was probably meant.
     pub help: Option<String>,
     /// The exact text of Occopus 1.10 where it had one, for the legacy commands; else, where it
@@ -74,7 +90,16 @@ impl Diagnostic {
     }
 
     fn new(code: Code, severity: Severity, message: String) -> Self {
-        Self { code, severity, message, location: None, source_line: None, help: None, legacy: None }
+        Self {
+            code,
+            severity,
+            message,
+            location: None,
+            source_line: None,
+            related: Vec::new(),
+            help: None,
+            legacy: None,
+        }
     }
 
     /// Adds the place, with the line it stands on.
@@ -82,6 +107,14 @@ impl Diagnostic {
     pub fn at(mut self, span: &Span) -> Self {
         self.location = Some(span.location());
         self.source_line = span.excerpt();
+        self
+    }
+
+    /// Adds a further place, with the line it stands on and a `label` of a few words.
+    #[must_use]
+    pub fn also(mut self, span: &Span, label: impl Into<String>) -> Self {
+        let related = Related { location: span.location(), source_line: span.excerpt(), label: label.into() };
+        self.related.push(related);
         self
     }
 
@@ -97,31 +130,6 @@ impl Diagnostic {
     pub fn legacy(mut self, text: impl Into<String>) -> Self {
         self.legacy = Some(text.into());
         self
-    }
-}
-
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Location { file, line, column, .. }) = &self.location {
-            write!(f, "{file}:{line}:{column}: ")?;
-        }
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}[{}]: {}", self.code, self.message)?;
-        let line = self.location.as_ref().map(|location| location.line.to_string()).unwrap_or_default();
-        let margin = " ".repeat(line.len());
-        if let Some(Excerpt { text, start, length }) = &self.source_line {
-            write!(f, "\n {margin} |\n {line} | {text}")?;
-            write!(f, "\n {margin} | {}{}", " ".repeat(*start), "^".repeat(*length))?;
-        }
-        for (label, text) in [("help", &self.help), ("note", &self.legacy)] {
-            if let Some(text) = text {
-                write!(f, "\n {margin} = {label}: {}", text.trim_end())?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -192,6 +200,14 @@ impl Diagnostics {
     }
 }
 
+impl Extend<Diagnostic> for Diagnostics {
+    fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, further: I) {
+        for diagnostic in further {
+            self.push(diagnostic);
+        }
+    }
+}
+
 impl IntoIterator for Diagnostics {
     type Item = Diagnostic;
     type IntoIter = std::vec::IntoIter<Diagnostic>;
@@ -213,18 +229,6 @@ impl<'a> IntoIterator for &'a Diagnostics {
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
         Self(vec![diagnostic])
-    }
-}
-
-impl fmt::Display for Diagnostics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n\n")?;
-            }
-            write!(f, "{diagnostic}")?;
-        }
-        Ok(())
     }
 }
 

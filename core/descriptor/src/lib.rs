@@ -10,28 +10,35 @@ pub mod configuration;
 pub mod credentials;
 pub mod definition;
 pub mod diagnostic;
+pub mod explain;
 pub mod infrastructure;
 pub mod model;
+pub mod overrides;
 pub mod search;
 pub mod yaml;
 
 pub use definition::Rules;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use infrastructure::levels;
+pub use overrides::Overrides;
 
 use model::{Infrastructure, NodeDefinition};
 use yaml::Dialect;
 
-/// Loads and checks the infrastructure description in the file `path`.
+/// Loads and checks the infrastructure description in the file `path`, with the variables `overrides`
+/// from outside.
 ///
 /// # Errors
 /// All problems found, errors and warnings, if there is an error.
-pub fn load_infrastructure(path: &Path) -> Result<(Infrastructure, Diagnostics), Diagnostics> {
-    checked_infrastructure(&yaml::load_file(path, Dialect::default())?)
+pub fn load_infrastructure(
+    path: &Path,
+    overrides: &Overrides,
+) -> Result<(Infrastructure, Diagnostics), Diagnostics> {
+    checked_infrastructure(&yaml::load_file(path, Dialect::default())?, overrides)
 }
 
 /// Loads and checks an infrastructure description from `text`, called `name` in messages; imports are
-/// relative to the folder `base`.
+/// relative to the folder `base`. The variables `overrides` come from outside.
 ///
 /// # Errors
 /// All problems found, errors and warnings, if there is an error.
@@ -39,12 +46,16 @@ pub fn infrastructure_from_text(
     name: &str,
     text: &str,
     base: &Path,
+    overrides: &Overrides,
 ) -> Result<(Infrastructure, Diagnostics), Diagnostics> {
-    checked_infrastructure(&yaml::load_text(name, text, base, Dialect::default())?)
+    checked_infrastructure(&yaml::load_text(name, text, base, Dialect::default())?, overrides)
 }
 
-fn checked_infrastructure(root: &yaml::Node) -> Result<(Infrastructure, Diagnostics), Diagnostics> {
-    let (infrastructure, diagnostics) = infrastructure::check(root);
+fn checked_infrastructure(
+    root: &yaml::Node,
+    overrides: &Overrides,
+) -> Result<(Infrastructure, Diagnostics), Diagnostics> {
+    let (infrastructure, diagnostics) = infrastructure::check(root, overrides);
     diagnostics.finish(infrastructure)
 }
 

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use occopus_descriptor::model::{Infrastructure, Node};
-use occopus_descriptor::{Rules, levels, load_definitions, load_infrastructure};
+use occopus_descriptor::{Overrides, Rules, levels, load_definitions, load_infrastructure};
 use serde_json::{Value, json};
 
 /// The folders of the corpus; `None`, with a printed reason, where it is absent.
@@ -46,7 +46,8 @@ fn infrastructures_mean_what_they_meant() {
     for folder in corpus().unwrap_or_default() {
         let expected = expected(&folder);
         let path = folder.join(expected["infra_file"].as_str().unwrap());
-        let (infrastructure, _) = load_infrastructure(&path).unwrap_or_else(|problems| panic!("{problems}"));
+        let (infrastructure, _) =
+            load_infrastructure(&path, &Overrides::default()).unwrap_or_else(|problems| panic!("{problems}"));
         assert_eq!(json!(levels(&infrastructure)), expected["levels"], "{}", folder.display());
         let nodes = expected["nodes"].as_object().unwrap();
         assert_eq!(nodes.len(), infrastructure.nodes.len());
@@ -68,7 +69,7 @@ fn every_node_has_a_definition_of_the_expected_type() {
         let (definitions, _) =
             load_definitions(&path, &Rules::builtin()).unwrap_or_else(|problems| panic!("{problems}"));
         let path = folder.join(expected["infra_file"].as_str().unwrap());
-        let (infrastructure, _) = load_infrastructure(&path).unwrap();
+        let (infrastructure, _) = load_infrastructure(&path, &Overrides::default()).unwrap();
         for node in &infrastructure.nodes {
             let definition =
                 definitions.iter().find(|definition| definition.name == node.definition).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use occopus_descriptor::yaml::{Dialect, MAX_WEIGHT, Node, load_text};
-use occopus_descriptor::{Rules, definitions_from_text, infrastructure_from_text, levels};
+use occopus_descriptor::{Overrides, Rules, definitions_from_text, infrastructure_from_text, levels};
 use proptest::prelude::*;
 
 fn load(text: &str) -> Option<Node> {
@@ -76,7 +76,7 @@ proptest! {
     #[test]
     fn checking_never_panics(text in yaml_like()) {
         let base = Path::new("/nonexistent");
-        if let Err(problems) = infrastructure_from_text("text", &text, base) {
+        if let Err(problems) = infrastructure_from_text("text", &text, base, &Overrides::default()) {
             prop_assert!(problems.has_errors());
             prop_assert!(!problems.to_string().is_empty());
         }
@@ -101,7 +101,7 @@ proptest! {
         let pairs: Vec<String> = edges.iter().map(|(from, to)| format!("[n{from}, n{to}]")).collect();
         text += &format!("dependencies: [{}]\n", pairs.join(", "));
         let acyclic_by_order = edges.iter().all(|(from, to)| from > to);
-        match infrastructure_from_text("text", &text, Path::new("")) {
+        match infrastructure_from_text("text", &text, Path::new(""), &Overrides::default()) {
             Ok((infrastructure, _)) => {
                 let levels = levels(&infrastructure);
                 let level = |node: usize| levels.iter().position(|level| level.contains(&format!("n{node}")));

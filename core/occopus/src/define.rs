@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use occopus_descriptor::Overrides;
 use occopus_descriptor::definition::Rules;
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Infrastructure, NodeDefinition};
@@ -17,8 +18,10 @@ impl Occopus {
     pub async fn load_description(&self, input: &Input) -> Result<(Infrastructure, Diagnostics), Error> {
         let input = input.clone();
         off_the_runtime(move || match &input {
-            Input::File(path) => occopus_descriptor::load_infrastructure(path),
-            Input::Text { text, base } => occopus_descriptor::infrastructure_from_text("<text>", text, base),
+            Input::File(path) => occopus_descriptor::load_infrastructure(path, &Overrides::default()),
+            Input::Text { text, base } => {
+                occopus_descriptor::infrastructure_from_text("<text>", text, base, &Overrides::default())
+            }
         })
         .await
     }

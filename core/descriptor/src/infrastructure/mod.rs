@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
 use crate::model::{self, Scaling};
+use crate::overrides::Overrides;
 use crate::yaml::{MAX_WEIGHT, Node, Value};
 
 pub use graph::levels;
@@ -19,8 +20,9 @@ const KEYS: [&str; 5] = ["infra_name", "user_id", "nodes", "dependencies", "vari
 const NODE_KEYS: [&str; 5] = ["name", "type", "scaling", "filter", "variables"];
 
 /// Checks a loaded infrastructure description. All problems are reported, in the order of Occopus
-/// 1.10, which stopped at the first. There is no description if one of them is an error.
-pub fn check(root: &Node) -> (Option<model::Infrastructure>, Diagnostics) {
+/// 1.10, which stopped at the first. There is no description if one of them is an error. Variables given
+/// from outside, `overrides`, stand above those of the infrastructure and below those of its nodes.
+pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructure>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let Some(entries) = root.as_map() else {
         let message =
@@ -38,8 +40,11 @@ pub fn check(root: &Node) -> (Option<model::Infrastructure>, Diagnostics) {
     }
     let name = infra_name(root, &mut diagnostics);
     let variables = mapping_or_empty(root.get("variables"), "variables", &mut diagnostics);
+    let variables = overrides.over(variables);
     let sources = node_list(root, &mut diagnostics);
-    let shared = if copies_fit(root, sources, &mut diagnostics) { &variables } else { &Map::new() };
+    overrides.check(root.get("variables"), sources, &mut diagnostics);
+    let shared =
+        if copies_fit(root, overrides, sources, &mut diagnostics) { &variables } else { &Map::new() };
     let nodes: Vec<_> = sources.iter().map(|source| node(source, shared, &mut diagnostics)).collect();
     duplicates(sources, &mut diagnostics);
     let dependencies = dependencies::check(root, sources, &mut diagnostics);
@@ -126,9 +131,10 @@ fn node_list<'a>(root: &'a Node, diagnostics: &mut Diagnostics) -> &'a [Node] {
 }
 
 /// Each node gets a copy of the variables: many nodes times large variables must stay bounded, too.
-fn copies_fit(root: &Node, nodes: &[Node], diagnostics: &mut Diagnostics) -> bool {
-    let Some(variables) = root.get("variables") else { return true };
-    let fit = variables.weight().saturating_mul(nodes.len()) <= MAX_WEIGHT;
+fn copies_fit(root: &Node, overrides: &Overrides, nodes: &[Node], diagnostics: &mut Diagnostics) -> bool {
+    let variables = root.get("variables").unwrap_or(root);
+    let own = root.get("variables").map_or(0, Node::weight);
+    let fit = (own + overrides.weight()).saturating_mul(nodes.len()) <= MAX_WEIGHT;
     if !fit {
         let message = format!("variables are too large for {} nodes, each of which gets a copy", nodes.len());
         diagnostics.push(Diagnostic::error(codes::TOO_LARGE, message).at(&variables.span));
@@ -281,7 +287,7 @@ fn duplicates(nodes: &[Node], diagnostics: &mut Diagnostics) {
 
 /// Variables of the infrastructure overlaid with those of a node: mappings are merged key by key,
 /// anything else is replaced.
-fn overlay(mut below: Map<String, Json>, above: Map<String, Json>) -> Map<String, Json> {
+pub(crate) fn overlay(mut below: Map<String, Json>, above: Map<String, Json>) -> Map<String, Json> {
     for (key, value) in above {
         let merged = match (below.remove(&key), value) {
             (Some(Json::Object(below)), Json::Object(above)) => Json::Object(overlay(below, above)),

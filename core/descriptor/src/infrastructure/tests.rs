@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::levels;
 use crate::codes::{self, Code};
 use crate::diagnostic::Diagnostics;
-use crate::infrastructure_from_text;
 use crate::model::Infrastructure;
+use crate::{Overrides, infrastructure_from_text};
 
 const TWO: &str = "user_id: u\ninfra_name: i\nnodes:\n- &A {name: a, type: t}\n- &B {name: b, type: t}\n";
 const FOUR: &str = "user_id: u\ninfra_name: i\nnodes:\n- &A {name: a, type: t}\n- &B {name: b, type: t}\n\
                     - &C {name: c, type: t}\n- &D {name: d, type: t}\n";
 
 fn load(text: &str) -> Result<(Infrastructure, Diagnostics), Diagnostics> {
-    infrastructure_from_text("infra.yaml", text, Path::new(""))
+    infrastructure_from_text("infra.yaml", text, Path::new(""), &Overrides::default())
 }
 
 fn accepted(text: &str) -> Infrastructure {

@@ -11,3 +11,8 @@ mod tag;
 pub use loader::{Dialect, MAX_DEPTH, MAX_FILE_BYTES, MAX_WEIGHT, load_file, load_text};
 pub use node::{Node, Value};
 pub use source::{Source, Span};
+
+/// The meaning of a plain scalar, whatever characters it has.
+pub(crate) fn plain(text: &str) -> Value {
+    scalar::plain(text, scalar::Version::V1_2)
+}

@@ -58,6 +58,24 @@ impl Value {
             Self::Map(_) => "a mapping",
         }
     }
+
+    /// The value as JSON: dates, big integers and non-finite numbers as text, keys as text.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(flag) => Json::Bool(*flag),
+            Self::Int(number) => {
+                Number::from_i128(*number).map_or_else(|| Json::String(number.to_string()), Json::Number)
+            }
+            Self::Float(number) => {
+                Number::from_f64(*number).map_or_else(|| Json::String(non_finite(*number)), Json::Number)
+            }
+            Self::BigInt(text) | Self::Str(text) | Self::Date(text) => Json::String(text.to_string()),
+            Self::Seq(items) => Json::Array(items.iter().map(Node::to_json).collect()),
+            Self::Map(entries) => Json::Object(object(entries)),
+        }
+    }
 }
 
 impl Node {
@@ -114,29 +132,19 @@ impl Node {
         }
     }
 
-    /// The value as JSON: dates, big integers and non-finite numbers as text, keys as text.
+    /// The value as JSON, see [`Value::to_json`].
     pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::Value as Json;
-        match &self.value {
-            Value::Null => Json::Null,
-            Value::Bool(flag) => Json::Bool(*flag),
-            Value::Int(number) => {
-                Number::from_i128(*number).map_or_else(|| Json::String(number.to_string()), Json::Number)
-            }
-            Value::Float(number) => {
-                Number::from_f64(*number).map_or_else(|| Json::String(non_finite(*number)), Json::Number)
-            }
-            Value::BigInt(text) | Value::Str(text) | Value::Date(text) => Json::String(text.to_string()),
-            Value::Seq(items) => Json::Array(items.iter().map(Node::to_json).collect()),
-            Value::Map(_) => Json::Object(self.to_object()),
-        }
+        self.value.to_json()
     }
 
     /// The entries as a JSON object; empty if this is no mapping.
     pub fn to_object(&self) -> Map<String, serde_json::Value> {
-        let entries = self.as_map().unwrap_or_default();
-        entries.iter().map(|(key, value)| (key.to_text(), value.to_json())).collect()
+        self.as_map().map(object).unwrap_or_default()
     }
+}
+
+fn object(entries: &[(Node, Node)]) -> Map<String, serde_json::Value> {
+    entries.iter().map(|(key, value)| (key.to_text(), value.to_json())).collect()
 }
 
 /// As in Python, which the templates print like.
