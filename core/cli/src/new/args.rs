@@ -176,6 +176,12 @@ pub(super) enum Command {
         #[arg(value_name = "INSTANCE")]
         instance: Option<String>,
     },
+    /// Explain a code that Occopus reports, such as OCC0102: cause, example, remedy
+    #[command(after_help = "Example: occopus explain OCC0102")]
+    Explain {
+        /// The code [default: list all codes]
+        code: Option<String>,
+    },
     /// Print the completion script of a shell
     #[command(
         arg_required_else_help = true,

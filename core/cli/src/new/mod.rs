@@ -5,6 +5,7 @@ mod build;
 mod define;
 mod destroy;
 mod events;
+mod explain;
 mod graph;
 mod list;
 mod logs;
@@ -100,6 +101,7 @@ impl Session {
             Command::Events { infra, follow } => events::run(self, &infra, follow).await,
             Command::Graph { subject, nodes, drawing } => graph::run(self, &subject, nodes, drawing).await,
             Command::Logs { infra, instance } => logs::run(self, &infra, instance.as_deref()).await,
+            Command::Explain { code } => explain::run(self, code.as_deref()),
             Command::Completions { .. } => Ok(DONE),
         }
     }
