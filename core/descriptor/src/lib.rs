@@ -11,7 +11,6 @@ pub mod credentials;
 pub mod definition;
 pub mod diagnostic;
 pub mod explain;
-pub mod explain;
 pub mod infrastructure;
 pub mod model;
 pub mod overrides;
