@@ -43,7 +43,7 @@ const TAGS: &[&str] = &[
     "RemoteProviderStub",
 ];
 
-const DIALECT: Dialect = Dialect { plain_tags: TAGS, private: false };
+const DIALECT: Dialect = Dialect { plain_tags: TAGS, private: false, isolated: false };
 
 /// The Redis a configuration names.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ use crate::model::contains;
 use crate::yaml::{self, Dialect, Node};
 
 const SECTIONS: [Section; 2] = [Section::Resource, Section::ConfigManagement];
-const DIALECT: Dialect = Dialect { plain_tags: &[], private: true };
+const DIALECT: Dialect = Dialect { plain_tags: &[], private: true, isolated: false };
 
 /// The fields that a type needs.
 const FIELDS: [(&str, &[&str]); 7] = [

@@ -160,7 +160,7 @@ impl Overrides {
         if !value.starts_with(['"', '\'', '[', '{', '!']) {
             return Ok(yaml::plain(value).to_json());
         }
-        let dialect = Dialect { private: true, ..Dialect::default() };
+        let dialect = Dialect { private: true, isolated: true, ..Dialect::default() };
         let loaded = yaml::load_text(ASSIGNMENTS, value, Path::new(""), dialect);
         // The whole assignment is the place of whatever is wrong in its value.
         loaded.map(|node| node.to_json()).map_err(|problems| {

@@ -230,6 +230,21 @@ fn imports_that_cannot_work_are_refused_at_their_place() {
 }
 
 #[test]
+fn an_isolated_text_imports_nothing() {
+    let folder = folder(&[("x.yaml", "5")]);
+    let dialect = Dialect { isolated: true, ..Dialect::default() };
+    for tag in ["!yaml_import", "!text_import"] {
+        let text = format!("a: {tag} {{url: file://x.yaml}}\n");
+        let problems = load_text("text", &text, folder.path(), dialect).unwrap_err();
+        let first = problems.iter().next().unwrap();
+        assert_eq!(first.code, codes::BAD_IMPORT, "{problems}");
+        assert_eq!(first.location.as_ref().map(|place| place.line), Some(1), "{problems}");
+    }
+    let quoted = "a: '!yaml_import x'";
+    assert!(load_text("text", quoted, folder.path(), dialect).is_ok(), "text about an import is text");
+}
+
+#[test]
 fn all_problems_are_reported_at_once() {
     let problems = problems("a: 1\na: 2\nb: !foo 1\nc: !text_import {url: file:///does/not/exist}\n");
     let codes: Vec<&str> = problems.iter().map(|problem| problem.code.id()).collect();

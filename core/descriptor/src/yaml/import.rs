@@ -48,6 +48,11 @@ pub(super) fn text(loader: &mut Loader<'_, '_>, node: Node) -> Result<Node, Stop
 
 /// Path and content of the file named by the `url` of `node`; a problem is reported and gives `None`.
 fn fetch(loader: &mut Loader<'_, '_>, node: &Node) -> Option<(PathBuf, String)> {
+    if loader.session.dialect.isolated {
+        let help = "import the file where the text is written, in a descriptor file";
+        report(loader.session, "nothing can be imported here".to_owned(), help, &node.span);
+        return None;
+    }
     let (place, fetched) = match node.get("url") {
         None => {
             let help = "add the file to import: url: file://FILE";

@@ -29,6 +29,8 @@ pub struct Dialect {
     pub plain_tags: &'static [&'static str],
     /// Whether the text holds secrets: then messages never quote it.
     pub private: bool,
+    /// Whether the text may not bring other files in: imports are refused.
+    pub isolated: bool,
 }
 
 /// Loads the file at `path` with everything it imports.
