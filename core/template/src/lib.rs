@@ -15,4 +15,6 @@ mod section;
 mod templates;
 mod yaml;
 
+pub use names::mappings;
 pub use templates::Templates;
+pub use yaml::{read_yaml, to_yaml};

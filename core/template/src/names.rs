@@ -89,8 +89,9 @@ impl Names {
     }
 }
 
-/// The attribute mappings of `node` by the name of the node at the other end.
-fn mappings(infrastructure: &Infrastructure, node: &Node) -> Value {
+/// What templates of `node` see as `mappings`: its attribute mappings, `inbound` and `outbound`, by the name
+/// of the node at the other end. A dependency without mappings has an empty list.
+pub fn mappings(infrastructure: &Infrastructure, node: &Node) -> Value {
     let mut inbound: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let mut outbound: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for edge in &infrastructure.dependencies {

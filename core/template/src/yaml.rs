@@ -17,6 +17,8 @@ pub(crate) enum Layout {
     Block,
     /// As [`Layout::Block`], but a collection without collections in it stands on one line: `{a: 1}`.
     LeavesInFlow,
+    /// As [`Layout::Block`], but texts of several lines are literal blocks, for people.
+    Readable,
 }
 
 /// The text is no YAML.
@@ -38,6 +40,18 @@ pub(crate) fn parse(text: &str) -> Result<Value, NotYaml> {
             Err(NotYaml { line: location.map(|location| location.line.min(last)) })
         }
     }
+}
+
+/// Reads a rendered text that is YAML, such as a cloud-config, with the rules for descriptors; imports are
+/// refused. `None` if it is no YAML.
+pub fn read_yaml(text: &str) -> Option<Value> {
+    parse(text).ok()
+}
+
+/// `value` as a YAML text for people: sorted keys, a line for each entry, texts of several lines as literal
+/// blocks. Read back, it gives `value` again.
+pub fn to_yaml(value: &Value) -> String {
+    dump(value, Layout::Readable, &scalar)
 }
 
 /// Writes `value` with sorted keys; ends with a newline. `text` writes a string, told whether it stands in
@@ -74,6 +88,9 @@ impl Dumper<'_> {
                 for (number, item) in items.iter().enumerate() {
                     self.indent(if number == 0 { 0 } else { indent });
                     self.output.push_str("- ");
+                    if self.literal(item, indent + 2) {
+                        continue;
+                    }
                     match self.inline(item) {
                         Some(line) => self.line(&line),
                         None => self.block(item, indent + 2),
@@ -88,7 +105,10 @@ impl Dumper<'_> {
     fn member(&mut self, value: &Value, indent: usize) {
         if let Some(line) = self.inline(value) {
             self.output.push(' ');
-            return self.line(&line);
+            if !self.literal(value, indent + 2) {
+                self.line(&line);
+            }
+            return;
         }
         let indent = if value.is_array() { indent } else { indent + 2 };
         self.output.push('\n');
@@ -117,6 +137,26 @@ impl Dumper<'_> {
         }
     }
 
+    /// Writes a text of several lines as a literal block, if it is one that such a block can hold.
+    fn literal(&mut self, value: &Value, indent: usize) -> bool {
+        let Some(text) = value.as_str().filter(|text| self.layout == Layout::Readable && is_literal(text)) else {
+            return false;
+        };
+        let body = text.trim_end_matches('\n');
+        let chomping = match text.len() - body.len() {
+            0 => "-",
+            1 => "",
+            _ => "+",
+        };
+        self.line(&format!("|{chomping}"));
+        // Split at line feeds only: other breaks are not in a literal.
+        for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+            self.indent(if line.is_empty() { 0 } else { indent });
+            self.line(line);
+        }
+        true
+    }
+
     fn simple(&self, value: &Value, in_flow: bool) -> String {
         match value {
             Value::String(text) => (self.text)(text, in_flow),
@@ -133,6 +173,14 @@ impl Dumper<'_> {
     fn indent(&mut self, width: usize) {
         self.output.extend(std::iter::repeat_n(' ', width));
     }
+}
+
+/// Whether a literal block gives `text` back: printable lines, of which the first is not indented.
+fn is_literal(text: &str) -> bool {
+    let printable = |character| matches!(character, ' '..='~' | '\n' | '\t' | '\u{a0}'..='\u{d7ff}');
+    text.trim_end_matches('\n').contains('\n')
+        && !text.starts_with([' ', '\n', '\t'])
+        && text.chars().all(printable)
 }
 
 fn is_collection(value: &Value) -> bool {
@@ -267,10 +315,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let value = json!({
+            "lines": ["a\n  b\n\nc", "a\nb\n", "a\nb\n\n\n", "\na\nb", " a\nb", "a\n\tb\nü", "#a\n---\n- b", "a\r\nb", "a\n \nb \n", "a\u{2028}\nb"],
             "text": ["", " ", "a\n\nb\n", "\u{85}\u{feff}\u{7}", "'\"", "0x1F", "1e3", "<<", "?", "a\\"],
             "numbers": [0, -1, 1.0, 1e20, 1e-7, u64::MAX], "others": [null, true, {}, [[[]]]], "k: #": {"1": "~"}
         });
-        for layout in [Layout::Block, Layout::LeavesInFlow] {
+        for layout in [Layout::Block, Layout::LeavesInFlow, Layout::Readable] {
             assert_eq!(parse(&dump(&value, layout, &scalar)), Ok(value.clone()));
         }
     }
