@@ -84,6 +84,7 @@ codes! {
     BAD_VALUE = "OCC0209", "A value of a section is not usable";
     BAD_HEALTH_CHECK = "OCC0210", "A health check is malformed";
     DOUBTFUL = "OCC0211", "A value probably does not mean what was intended";
+    WRONG_SECTION_KIND = "OCC0212", "A value of a section is of an unexpected kind";
 
     BAD_CREDENTIALS = "OCC0301", "The credentials file is malformed";
     DOUBTFUL_CREDENTIALS = "OCC0302", "A credentials entry is probably incomplete";

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod definition;
 pub mod diagnostic;
 pub mod explain;
+pub mod fields;
 pub mod infrastructure;
 pub mod model;
 pub mod overrides;

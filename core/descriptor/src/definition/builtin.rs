@@ -1,144 +1,75 @@
-//! The tables of the built-in types.
+//! The rules of the built-in types: their tables, and the checks beyond these.
 
 use super::health;
 use super::rules::{Section, SectionCheck, SectionRules};
 use crate::codes;
+use crate::fields::{self, Field, is_template};
 use crate::yaml::{Node, Value};
 
 /// The rules of all built-in types.
 pub(super) fn all() -> Vec<SectionRules> {
-    let mut rules = resources();
+    let mut rules = Vec::from(resources());
     rules.extend(contextualisations());
     rules.extend([
-        SectionRules::new(Section::ConfigManagement, "chef").required(&["endpoint", "run_list"]),
-        SectionRules::new(Section::ConfigManagement, "puppet_solo")
-            .required(&["manifests"])
-            .optional(&["modules", "attributes"]),
+        SectionRules::new(Section::ConfigManagement, "chef").fields(fields::CHEF),
+        SectionRules::new(Section::ConfigManagement, "puppet_solo").fields(fields::PUPPET_SOLO),
         SectionRules::new(Section::ConfigManagement, "dummy"),
         health::rules(),
     ]);
     rules
 }
 
-fn resource(kind: &str) -> SectionRules {
-    SectionRules::new(Section::Resource, kind)
+fn resource(kind: &str, fields: &'static [Field]) -> SectionRules {
+    SectionRules::new(Section::Resource, kind).fields(fields)
 }
 
-fn resources() -> Vec<SectionRules> {
-    vec![
-        resource("process").optional(&["endpoint", "name", "stop_timeout"]).check_values(process),
-        resource("docker").required(&["endpoint", "origin", "image", "tag"]).optional(&["name"]),
-        resource("ec2").required(&["endpoint", "regionname", "image_id", "instance_type"]).optional(&[
-            "key_name",
-            "security_group_ids",
-            "subnet_id",
-            "name",
-            "tags",
-        ]),
-        nova(),
-        azure_vm(),
-        azure_aci(),
-        resource("cloudsigma")
-            .required(&["endpoint", "libdrive_id", "description"])
-            .optional(&["name"])
-            .check_keys(|check| description(check, &["cpu", "mem", "vnc_password"])),
-        resource("cloudbroker")
-            .required(&["endpoint", "description"])
-            .optional(&["name", "start_in_vpc"])
-            .check_keys(|check| description(check, &["deployment_id", "instance_type_id"])),
-    ]
-}
-
-fn nova() -> SectionRules {
-    resource("nova")
-        .required(&["endpoint", "image_id", "flavor_name", "project_id"])
-        .optional(&[
-            "server_name",
-            "key_name",
-            "security_groups",
-            "floating_ip",
-            "name",
-            "tenant_name",
-            "user_domain_name",
-            "network_id",
-            "floating_ip_pool",
-            "region_name",
-            "volume_size",
-            "volume_persist",
-        ])
-        .booleans(&["volume_persist"])
-        .check_values(|check| {
-            volume_size(check);
-            ignored(check, "tenant_name");
-            if let Some(value) = check.get("floating_ip").cloned() {
-                let negative = super::boolean_word(value.as_str()) == Some(false)
-                    || matches!(value.value, Value::Bool(false) | Value::Null);
-                if negative {
-                    check.warning(&value, "floating_ip asks for a floating address whatever its value; remove the key to have none");
-                }
-            }
-        })
-}
-
-fn azure_vm() -> SectionRules {
-    resource("azure_vm")
-        .required(&[
-            "endpoint",
-            "resource_group",
-            "location",
-            "vm_size",
-            "publisher",
-            "offer",
-            "sku",
-            "version",
-            "username",
-        ])
-        .optional(&[
-            "password",
-            "ssh_key_data",
-            "public_ip_needed",
-            "vnet_name",
-            "subnet_name",
-            "customdata",
-            "server_name",
-        ])
-        .booleans(&["public_ip_needed"])
-        .check_keys(|check| {
-            if check.get("password").is_none() && check.get("ssh_key_data").is_none() {
-                let text = "Missing key(s): either \"password\" or \"ssh_key_data\" must be defined";
-                check.error(codes::MISSING_SECTION_KEYS, check.node, text);
-            }
-        })
-        .check_values(|check| {
+fn resources() -> [SectionRules; 8] {
+    [
+        resource("process", fields::PROCESS).check_values(process),
+        resource("docker", fields::DOCKER),
+        resource("ec2", fields::EC2),
+        resource("nova", fields::NOVA).check_values(nova),
+        resource("azure_vm", fields::AZURE_VM).check_keys(password_or_key).check_values(|check| {
             ignored(check, "customdata");
             subnet_needs_network(check);
-        })
-}
-
-fn azure_aci() -> SectionRules {
-    resource("azure_aci")
-        .required(&[
-            "endpoint",
-            "resource_group",
-            "location",
-            "cpu_cores",
-            "memory",
-            "image",
-            "os_type",
-            "network_type",
-        ])
-        .optional(&["gpu_type", "gpu_count", "ports", "vnet_name", "subnet_name"])
-        .check_values(subnet_needs_network)
+        }),
+        resource("azure_aci", fields::AZURE_ACI).check_values(subnet_needs_network),
+        resource("cloudsigma", fields::CLOUDSIGMA),
+        resource("cloudbroker", fields::CLOUDBROKER),
+    ]
 }
 
 fn contextualisations() -> [SectionRules; 4] {
-    let context = |kind: &str| SectionRules::new(Section::Contextualisation, kind);
+    let context = |kind: &str, fields: &'static [Field]| {
+        SectionRules::new(Section::Contextualisation, kind).fields(fields)
+    };
     [
-        context("cloudinit").required(&["context_template"]).optional(&["attributes"]),
-        context("docker").required(&["env"]).optional(&["context_variables", "command"]),
-        context("process").optional(&["env", "context_variables", "command"]),
-        context("basic").required(&["attributes"]),
+        context("cloudinit", fields::CONTEXT_CLOUDINIT),
+        context("docker", fields::CONTEXT_DOCKER),
+        context("process", fields::CONTEXT_PROCESS),
+        context("basic", fields::CONTEXT_BASIC),
     ]
+}
+
+fn nova(check: &mut SectionCheck<'_>) {
+    volume_size(check);
+    ignored(check, "tenant_name");
+    if let Some(value) = check.get("floating_ip").cloned() {
+        let negative = super::boolean_word(value.as_str()) == Some(false)
+            || matches!(value.value, Value::Bool(false) | Value::Null);
+        if negative {
+            let text =
+                "floating_ip asks for a floating address whatever its value; remove the key to have none";
+            check.warning(&value, text);
+        }
+    }
+}
+
+fn password_or_key(check: &mut SectionCheck<'_>) {
+    if check.get("password").is_none() && check.get("ssh_key_data").is_none() {
+        let text = "Missing key(s): either \"password\" or \"ssh_key_data\" must be defined";
+        check.error(codes::MISSING_SECTION_KEYS, check.node, text);
+    }
 }
 
 /// The node at `key` unless it is absent or empty.
@@ -157,25 +88,6 @@ fn subnet_needs_network(check: &mut SectionCheck<'_>) {
         let text = "subnet_name needs vnet_name: a new network has no such subnet";
         check.error(codes::BAD_VALUE, &subnet, text);
     }
-}
-
-/// The required keys inside `description`, which is free below them.
-fn description(check: &mut SectionCheck<'_>, required: &[&str]) {
-    let Some(node) = check.get("description").cloned() else { return };
-    if node.as_map().is_none() {
-        let text = format!("description must be a mapping, but it is {}", node.value.kind());
-        return check.error(codes::BAD_VALUE, &node, &text);
-    }
-    let missing: Vec<&str> = required.iter().copied().filter(|key| node.get(key).is_none()).collect();
-    if !missing.is_empty() {
-        let text = format!("Missing key(s) in description: {}", missing.join(", "));
-        check.error(codes::MISSING_SECTION_KEYS, &node, &text);
-    }
-}
-
-/// Whether a value becomes known only when it is rendered.
-fn is_template(node: &Node) -> bool {
-    node.as_str().is_some_and(|text| text.contains("{{") || text.contains("{%"))
 }
 
 /// What Python's `int()` takes, not negative; a template is checked when it is rendered.

@@ -2,22 +2,19 @@
 
 use super::rules::{Section, SectionCheck, SectionRules};
 use crate::codes::BAD_HEALTH_CHECK as BAD;
+use crate::fields::{self, MYSQL};
 use crate::yaml::{Node, Value};
 
-const FIELDS: [&str; 3] = ["name", "user", "pass"];
-
 pub(super) fn rules() -> SectionRules {
-    SectionRules::new(Section::HealthCheck, "basic")
-        .optional(&["ping", "ports", "urls", "mysqldbs", "timeout"])
-        .check_values(|check| {
-            databases(check);
-            list(check, "urls");
-            for port in list(check, "ports") {
-                self::port(check, &port);
-            }
-            ping(check);
-            timeout(check);
-        })
+    SectionRules::new(Section::HealthCheck, "basic").fields(fields::HEALTH_BASIC).check_values(|check| {
+        databases(check);
+        list(check, "urls");
+        for port in list(check, "ports") {
+            self::port(check, &port);
+        }
+        ping(check);
+        timeout(check);
+    })
 }
 
 /// The items of a list; none if it is absent or no list.
@@ -41,11 +38,11 @@ fn databases(check: &mut SectionCheck<'_>) {
             report(entry, "An entry of 'mysqldbs' must be a mapping with name, user and pass");
             continue;
         };
-        let missing: Vec<&str> = FIELDS.into_iter().filter(|key| entry.get(key).is_none()).collect();
+        let missing: Vec<&str> = fields::required(MYSQL).filter(|key| entry.get(key).is_none()).collect();
         if !missing.is_empty() {
             report(entry, &format!("Missing key(s) in mysqldbs: {}", missing.join(", ")));
         }
-        let is_known = |key: &Node| key.as_str().is_some_and(|key| FIELDS.contains(&key));
+        let is_known = |key: &Node| key.as_str().is_some_and(|key| fields::find(MYSQL, key).is_some());
         let unknown: Vec<&Node> = fields.iter().map(|(key, _)| key).filter(|key| !is_known(key)).collect();
         if let Some(first) = unknown.first() {
             let names: Vec<String> = unknown.iter().map(|key| key.to_text()).collect();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::builtin;
 use crate::codes::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::fields::{self, Breach, Field, Kind};
 use crate::yaml::Node;
 
 /// A section of an implementation.
@@ -54,6 +55,8 @@ pub struct SectionRules {
     pub optional: Vec<String>,
     /// Keys whose value is a boolean: for these `yes`, `no`, `on` and `off` count as booleans.
     pub booleans: Vec<String>,
+    /// What is known about the values of keys; keys that are not listed may hold anything.
+    pub fields: &'static [Field],
     before_unknown: Option<Extra>,
     after_unknown: Option<Extra>,
 }
@@ -82,9 +85,23 @@ impl SectionRules {
             required: Vec::new(),
             optional: Vec::new(),
             booleans: Vec::new(),
+            fields: &[],
             before_unknown: None,
             after_unknown: None,
         }
+    }
+
+    /// Sets required, optional and boolean keys from a table, and checks values against it.
+    #[must_use]
+    pub fn fields(mut self, fields: &'static [Field]) -> Self {
+        let some = |wanted: fn(&Field) -> bool| -> Vec<String> {
+            fields.iter().filter(|field| wanted(field)).map(|field| field.key.to_owned()).collect()
+        };
+        self.required = some(|field| field.required);
+        self.optional = some(|field| !field.required);
+        self.booleans = some(|field| field.kind == Kind::Bool && field.mismatch == Breach::Warning);
+        self.fields = fields;
+        self
     }
 
     /// Sets the required keys.
@@ -127,9 +144,15 @@ impl SectionRules {
         std::iter::once("type").chain(self.required.iter().chain(&self.optional).map(String::as_str))
     }
 
+    /// What is known about the value of `key`; `None` if it may hold anything.
+    pub fn field(&self, key: &str) -> Option<&'static Field> {
+        fields::find(self.fields, key)
+    }
+
     /// Applies the rules to a section.
     pub(super) fn apply(&self, check: &mut SectionCheck<'_>) {
         check.missing_keys(self.required.iter().map(String::as_str));
+        self.fields.iter().for_each(|field| check.missing_inside(field));
         if let Some(extra) = &self.before_unknown {
             extra(check);
         }
@@ -137,6 +160,7 @@ impl SectionRules {
         if let Some(extra) = &self.after_unknown {
             extra(check);
         }
+        self.fields.iter().for_each(|field| check.kind(field));
         for key in &self.booleans {
             check.boolean_word(key);
         }
@@ -177,7 +201,11 @@ impl SectionCheck<'_> {
 
     /// Reports something doubtful at `at`.
     pub fn warning(&mut self, at: &Node, text: &str) {
-        let problem = Diagnostic::warning(codes::DOUBTFUL, format!("{text} ({})", self.place));
+        self.doubt(codes::DOUBTFUL, at, text);
+    }
+
+    fn doubt(&mut self, code: Code, at: &Node, text: &str) {
+        let problem = Diagnostic::warning(code, format!("{text} ({})", self.place));
         self.diagnostics.push(problem.at(&at.span));
     }
 
@@ -186,6 +214,34 @@ impl SectionCheck<'_> {
         if !missing.is_empty() {
             let text = format!("Missing key(s): {}", missing.join(", "));
             self.error(codes::MISSING_SECTION_KEYS, self.node, &text);
+        }
+    }
+
+    /// Required keys inside a mapping, such as those of `description`.
+    fn missing_inside(&mut self, field: &Field) {
+        let (Kind::Open(inner) | Kind::Closed(inner)) = field.kind else { return };
+        let Some(value) = self.node.get(field.key).filter(|value| value.as_map().is_some()) else { return };
+        let missing: Vec<&str> = fields::required(inner).filter(|key| value.get(key).is_none()).collect();
+        if !missing.is_empty() {
+            let text = format!("Missing key(s) in {}: {}", field.key, missing.join(", "));
+            self.error(codes::MISSING_SECTION_KEYS, value, &text);
+        }
+    }
+
+    /// Compares the value of a key with its table.
+    fn kind(&mut self, field: &Field) {
+        let Some(value) = self.node.get(field.key) else { return };
+        let is_word = field.kind == Kind::Bool && super::boolean_word(value.as_str()).is_some();
+        if field.mismatch == Breach::Elsewhere || is_word || (value.is_null() && field.nullable) {
+            return;
+        }
+        for mismatch in field.kind.mismatches(value, field.mismatch == Breach::Warning) {
+            let inner = if std::ptr::eq(mismatch.at, value) { "" } else { "a value inside " };
+            let text = mismatch.text(&format!("{inner}'{}'", field.key));
+            match field.mismatch {
+                Breach::Error => self.error(codes::BAD_VALUE, mismatch.at, &text),
+                _ => self.doubt(codes::WRONG_SECTION_KIND, mismatch.at, &text),
+            }
         }
     }
 

@@ -10,14 +10,13 @@ use serde_json::{Map, Value as Json};
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
+use crate::fields::{self, Field, INFRASTRUCTURE, NODE, SCALING};
 use crate::model::{self, Scaling};
 use crate::overrides::Overrides;
 use crate::yaml::{MAX_WEIGHT, Node, Value};
 
 pub use graph::levels;
-
-const KEYS: [&str; 5] = ["infra_name", "user_id", "nodes", "dependencies", "variables"];
-const NODE_KEYS: [&str; 5] = ["name", "type", "scaling", "filter", "variables"];
+pub(crate) use name::is_name;
 
 /// Checks a loaded infrastructure description. All problems are reported, in the order of Occopus
 /// 1.10, which stopped at the first. There is no description if one of them is an error. Variables given
@@ -27,7 +26,8 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
     let Some(entries) = root.as_map() else {
         let message =
             format!("an infrastructure description must be a mapping, but it is {}", root.value.kind());
-        let help = format!("write at least infra_name and nodes; allowed keys: {}", KEYS.join(", "));
+        let allowed: Vec<&str> = fields::keys(INFRASTRUCTURE).collect();
+        let help = format!("write at least infra_name and nodes; allowed keys: {}", allowed.join(", "));
         return (None, Diagnostic::error(codes::BAD_ROOT, message).at(&root.span).help(help).into());
     };
     if root.get("user_id").is_none() {
@@ -48,7 +48,7 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
     let nodes: Vec<_> = sources.iter().map(|source| node(source, shared, &mut diagnostics)).collect();
     duplicates(sources, &mut diagnostics);
     let dependencies = dependencies::check(root, sources, &mut diagnostics);
-    for (key, _) in entries.iter().filter(|(key, _)| !KEYS.iter().any(|known| key.as_str() == Some(known))) {
+    for key in unknown_keys(entries, INFRASTRUCTURE) {
         let shown = key.to_text();
         diagnostics.push(
             Diagnostic::error(
@@ -56,7 +56,7 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
                 format!("unknown key '{shown}' in infrastructure description"),
             )
             .at(&key.span)
-            .help(suggestion(&shown, KEYS))
+            .help(suggestion(&shown, fields::keys(INFRASTRUCTURE)))
             .legacy(format!("[SchemaCheck] ERROR: unknown key '{shown}' in infastructure description")),
         );
     }
@@ -167,10 +167,8 @@ fn node(source: &Node, shared: &Map<String, Json>, diagnostics: &mut Diagnostics
     let scaling = scaling(source, &shown, diagnostics);
     let filter = filter(source, &shown, diagnostics);
     let own = mapping_or_empty(source.get("variables"), &format!("variables of node '{shown}'"), diagnostics);
-    for (key, _) in
-        entries.iter().filter(|(key, _)| !NODE_KEYS.iter().any(|known| key.as_str() == Some(known)))
-    {
-        diagnostics.push(unknown_key(key, &format!("in node '{shown}'"), &NODE_KEYS));
+    for key in unknown_keys(entries, NODE) {
+        diagnostics.push(unknown_key(key, &format!("in node '{shown}'"), NODE));
     }
     Some(model::Node {
         name: name?,
@@ -196,11 +194,17 @@ fn node_name(source: &Node, diagnostics: &mut Diagnostics) -> Option<String> {
     }
 }
 
-fn unknown_key(key: &Node, place: &str, known: &[&str]) -> Diagnostic {
+/// The keys that a table does not know, in file order.
+fn unknown_keys<'n>(entries: &'n [(Node, Node)], known: &'static [Field]) -> impl Iterator<Item = &'n Node> {
+    let is_known = move |key: &Node| key.as_str().is_some_and(|key| fields::find(known, key).is_some());
+    entries.iter().map(|(key, _)| key).filter(move |key| !is_known(key))
+}
+
+fn unknown_key(key: &Node, place: &str, known: &'static [Field]) -> Diagnostic {
     let shown = key.to_text();
     Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key '{shown}' {place}"))
         .at(&key.span)
-        .help(suggestion(&shown, known.iter().copied()))
+        .help(suggestion(&shown, fields::keys(known)))
         .legacy(format!("[SchemaCheck] ERROR: unknown key \"'{shown}'\" {place}"))
 }
 
@@ -228,8 +232,8 @@ fn scaling(source: &Node, name: &str, diagnostics: &mut Diagnostics) -> Option<S
         ));
         return None;
     };
-    for (key, _) in entries.iter().filter(|(key, _)| !matches!(key.as_str(), Some("min" | "max"))) {
-        diagnostics.push(unknown_key(key, &format!("in scaling of node '{name}'"), &["min", "max"]));
+    for key in unknown_keys(entries, SCALING) {
+        diagnostics.push(unknown_key(key, &format!("in scaling of node '{name}'"), SCALING));
     }
     let before = diagnostics.errors().count();
     let min = limit(section.get("min"), "min", name, diagnostics);

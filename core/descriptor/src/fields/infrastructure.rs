@@ -1,0 +1,97 @@
+//! The infrastructure description.
+
+use super::{Field, Kind};
+
+/// The keys of an infrastructure description.
+pub const INFRASTRUCTURE: &[Field] = &[
+    Field::required(
+        "infra_name",
+        Kind::Name,
+        "Name of the infrastructure; part of the names of its machines.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional("user_id", Kind::Any, "Who the infrastructure belongs to; templates can read it.")
+        .elsewhere(),
+    Field::required(
+        "nodes",
+        Kind::List(&Kind::Closed(NODE)),
+        "The nodes: what to start, and how many of each.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional("variables", Kind::FREE, "Variables of all nodes, for templates; a node's own win.")
+        .elsewhere(),
+    Field::optional(
+        "dependencies",
+        Kind::Either(&[
+            Kind::List(&Kind::Either(&[Kind::Pair(&Kind::Any), Kind::Open(DEPENDENCY)])),
+            Kind::Closed(&[]),
+        ]),
+        "Pairs [A, B]: node A is started when node B is ready.",
+    )
+    .elsewhere(),
+];
+
+/// The keys of an entry of `nodes`.
+pub const NODE: &[Field] = &[
+    Field::required("name", Kind::Name, "Name of the node, unique inside the infrastructure.")
+        .strict()
+        .elsewhere(),
+    Field::required("type", Kind::Text, "Name of the node definition (without node_def:).")
+        .strict()
+        .elsewhere(),
+    Field::optional(
+        "scaling",
+        Kind::Closed(SCALING),
+        "How many instances at least and at most; one if absent.",
+    )
+    .elsewhere(),
+    Field::optional(
+        "filter",
+        Kind::FREE,
+        "Keys the resource section must have with equal values to be chosen.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional(
+        "variables",
+        Kind::FREE,
+        "Variables of this node, merged over those of the infrastructure.",
+    )
+    .elsewhere(),
+];
+
+/// The keys of `scaling`.
+pub const SCALING: &[Field] = &[
+    Field::optional("min", Kind::COUNT, "Instances at first start, and the least later; at least 1.")
+        .strict()
+        .elsewhere(),
+    Field::optional("max", Kind::COUNT, "The most instances; min if absent.").strict().elsewhere(),
+];
+
+/// The keys of a dependency in its long form.
+pub const DEPENDENCY: &[Field] = &[
+    Field::required("connection", Kind::Pair(&Kind::Any), "The pair [A, B]: node A waits for node B.")
+        .strict()
+        .elsewhere(),
+    Field::optional(
+        "mappings",
+        Kind::List(&Kind::Either(&[Kind::Pair(&Kind::Text), Kind::Open(MAPPING)])),
+        "Attributes of B that become attributes of A.",
+    )
+    .elsewhere(),
+];
+
+/// The keys of an attribute mapping in its long form.
+pub const MAPPING: &[Field] = &[
+    Field::required(
+        "attributes",
+        Kind::Pair(&Kind::Text),
+        "The pair [SOURCE, DESTINATION]; dots mean nesting.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional("synch", Kind::Any, "Whether B is ready only when the attribute can be read.")
+        .elsewhere(),
+];
