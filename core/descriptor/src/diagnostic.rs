@@ -161,6 +161,12 @@ impl Diagnostics {
         self.errors().count() >= MOST
     }
 
+    /// Whether the last problem is of the kind `code` and stands in `line`.
+    pub(crate) fn last_is(&self, code: Code, line: usize) -> bool {
+        let place = |problem: &Diagnostic| problem.location.as_ref().map(|place| place.line);
+        self.0.last().is_some_and(|last| last.code == code && place(last) == Some(line))
+    }
+
     /// Whether there are neither errors nor warnings.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

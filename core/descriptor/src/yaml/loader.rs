@@ -10,6 +10,7 @@ use super::import;
 use super::node::{Node, Value};
 use super::scalar::Version;
 use super::source::{Source, Span, names_secret};
+use super::syntax;
 use super::tag::{self, Tag};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -221,11 +222,20 @@ impl<'input> Loader<'_, 'input> {
 
     fn syntax_error(&mut self, error: &ScanError) -> Stop {
         let span = self.span(saphyr_parser::Span::empty(*error.marker()));
-        let help = syntax_help(self.source.line(span.line).unwrap_or_default(), error.info());
-        let mut problem =
-            Diagnostic::error(codes::SYNTAX, format!("invalid YAML: {}", error.info())).at(&span);
-        problem.help = help.map(str::to_owned);
-        self.session.stop(problem)
+        let found = syntax::explain(self.source, span.line, span.column, error.info());
+        if found.message == Some(syntax::TEMPLATE)
+            && self.session.diagnostics.last_is(codes::BAD_KEY, found.line)
+        {
+            // The mapping that the template seems to begin has been reported.
+            return Stop;
+        }
+        let (line, column) = (found.line, found.column);
+        let span = Span { line, column, end_line: line, end_column: column, ..span };
+        let problem = match found.message {
+            Some(message) => Diagnostic::error(codes::SYNTAX, format!("invalid YAML: {message}")),
+            None => Diagnostic::error(codes::SYNTAX, format!("invalid YAML: {}", error.info())),
+        };
+        self.session.stop(Diagnostic { help: found.help, ..problem.at(&span) })
     }
 
     /// The node that begins with `event`.
@@ -354,22 +364,6 @@ struct Size {
     height: usize,
 }
 
-/// What to do about an error of the parser, judged by the line it stands on.
-fn syntax_help(line: &str, message: &str) -> Option<&'static str> {
-    let indentation = &line[..line.len() - line.trim_start().len()];
-    if indentation.contains('\t') {
-        Some("indent with spaces; YAML does not allow tabs there")
-    } else if line.contains(": {{") || line.contains(": {%") || line.contains("- {{") {
-        Some("put the whole value in quotes: a value that starts with '{' is a mapping")
-    } else if message.contains("unknown anchor") {
-        Some("an alias (*name) must come after its anchor (&name), in the same file")
-    } else if message.contains("mapping values") || line.matches(": ").count() > 1 {
-        Some("put a value that contains ': ' in quotes")
-    } else {
-        None
-    }
-}
-
 /// The entries of a mapping while it is read: no key twice, merges below what is written out.
 #[derive(Default)]
 struct Entries {
@@ -385,14 +379,7 @@ impl Entries {
         if merge {
             return self.merge(&key, &value);
         }
-        let text = hash_key(&key).ok_or_else(|| {
-            Box::new(
-                Diagnostic::error(codes::BAD_KEY, "a mapping cannot be used as a key")
-                    .at(&key.span)
-                    .help("put the whole value in quotes if it is a template such as \"{{ name }}\"")
-                    .legacy("found unhashable key"),
-            )
-        })?;
+        let text = hash_key(&key).ok_or_else(|| Box::new(unusable(&key)))?;
         if let Some(first) = self.keys.get(&text) {
             return Err(Box::new(duplicate(&self.explicit[*first], (&key, &value))));
         }
@@ -455,6 +442,18 @@ fn hash_key(key: &Node) -> Option<String> {
         }
         Value::Map(_) => return None,
     })
+}
+
+/// The problem of a mapping as a key; most often it is a template that lacks its quotes.
+fn unusable(key: &Node) -> Diagnostic {
+    let line = key.span.source.line(key.span.line).unwrap_or_default();
+    let problem = if syntax::begins_template(line, key.span.column) {
+        Diagnostic::error(codes::BAD_KEY, syntax::TEMPLATE).help(syntax::QUOTE)
+    } else {
+        Diagnostic::error(codes::BAD_KEY, "a mapping cannot be used as a key")
+            .help("use a text, a number or a list of these as the key")
+    };
+    problem.at(&key.span).legacy("found unhashable key")
 }
 
 fn duplicate(first: &(Node, Node), second: (&Node, &Node)) -> Diagnostic {

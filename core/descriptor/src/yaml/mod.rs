@@ -6,6 +6,7 @@ mod loader;
 mod node;
 mod scalar;
 mod source;
+mod syntax;
 mod tag;
 
 pub use loader::{Dialect, MAX_DEPTH, MAX_FILE_BYTES, MAX_WEIGHT, load_file, load_text};
