@@ -10,6 +10,7 @@ use crate::codes;
 use crate::definition::Section;
 use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
 use crate::model::contains;
+use crate::secret;
 use crate::yaml::{self, Dialect, Node};
 
 const SECTIONS: [Section; 2] = [Section::Resource, Section::ConfigManagement];
@@ -179,6 +180,12 @@ fn entry(section: Section, item: &Node, diagnostics: &mut Diagnostics) -> Option
     if data.as_map().is_none() && !data.is_null() {
         diagnostics.push(bad(data, format!("auth_data must be a mapping, but it is {}", data.value.kind())));
         return None;
+    }
+    for (key, value) in item.as_map().unwrap_or_default() {
+        if key.as_str() != Some("auth_data") {
+            // The filter finds the entry again, and is stored for that.
+            secret::forbid(Some(value), "a filter key of a credentials entry", diagnostics);
+        }
     }
     missing_fields(item, data, diagnostics);
     let mut filter = item.to_object();

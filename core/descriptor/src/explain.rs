@@ -84,6 +84,8 @@ pages! {
     "OCC0301" "OCC0302"
 
     "OCC0401" "OCC0402"
+
+    "OCC0601" "OCC0602" "OCC0603"
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod infrastructure;
 pub mod model;
 pub mod overrides;
 pub mod search;
+pub mod secret;
 pub mod yaml;
 
 pub use definition::Rules;

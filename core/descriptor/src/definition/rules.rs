@@ -8,6 +8,7 @@ use super::builtin;
 use crate::codes::{self, Code};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fields::{self, Breach, Field, Kind};
+use crate::secret;
 use crate::yaml::Node;
 
 /// A section of an implementation.
@@ -38,6 +39,22 @@ impl Section {
         }
     }
 }
+
+/// Keys of resource sections that tell the place of a resource and what it is called.
+const PLACE_KEYS: [&str; 12] = [
+    "name",
+    "endpoint",
+    "regionname",
+    "region",
+    "region_name",
+    "location",
+    "project_id",
+    "project_name",
+    "tenant_name",
+    "resource_group",
+    "deployment_id",
+    "network_mode",
+];
 
 /// A check beyond the tables.
 pub type Extra = Arc<dyn Fn(&mut SectionCheck<'_>) + Send + Sync>;
@@ -151,6 +168,7 @@ impl SectionRules {
 
     /// Applies the rules to a section.
     pub(super) fn apply(&self, check: &mut SectionCheck<'_>) {
+        check.no_secrets(self.section);
         check.missing_keys(self.required.iter().map(String::as_str));
         self.fields.iter().for_each(|field| check.missing_inside(field));
         if let Some(extra) = &self.before_unknown {
@@ -207,6 +225,16 @@ impl SectionCheck<'_> {
     fn doubt(&mut self, code: Code, at: &Node, text: &str) {
         let problem = Diagnostic::warning(code, format!("{text} ({})", self.place));
         self.diagnostics.push(problem.at(&at.span));
+    }
+
+    /// What says where a resource is, is recorded for ever.
+    fn no_secrets(&mut self, section: Section) {
+        if section == Section::Resource {
+            for key in PLACE_KEYS {
+                let what = format!("'{key}' ({})", self.place);
+                secret::forbid(self.node.get(key), &what, self.diagnostics);
+            }
+        }
     }
 
     fn missing_keys<'k>(&mut self, required: impl Iterator<Item = &'k str>) {

@@ -8,6 +8,7 @@ use super::{graph, wrong_kind};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
 use crate::model::{Dependency, Mapping};
+use crate::secret;
 use crate::yaml::{Node, Value};
 
 /// The nodes that a dependency can refer to.
@@ -123,6 +124,7 @@ fn edge(source: &Node, known: &Nodes<'_>, diagnostics: &mut Diagnostics) -> Opti
     };
     let ends = [dependent, dependee]
         .map(|end| known.resolve(end).map_err(|problem| diagnostics.push(*problem)).ok().map(str::to_owned));
+    secret::forbid(mappings, "an attribute mapping", diagnostics);
     let mappings = attribute_mappings(mappings, diagnostics);
     let [dependent, dependee] = ends;
     Some(Dependency { dependent: dependent?, dependee: dependee?, mappings })

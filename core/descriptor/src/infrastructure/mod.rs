@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
 use crate::fields::{self, Field, INFRASTRUCTURE, NODE, SCALING};
 use crate::model::{self, Scaling};
 use crate::overrides::Overrides;
+use crate::secret;
 use crate::yaml::{MAX_WEIGHT, Node, Value};
 
 pub use graph::levels;
@@ -39,6 +40,7 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
         );
     }
     let name = infra_name(root, &mut diagnostics);
+    secret::forbid(root.get("user_id"), "user_id", &mut diagnostics);
     let variables = mapping_or_empty(root.get("variables"), "variables", &mut diagnostics);
     let variables = overrides.over(variables);
     let sources = node_list(root, &mut diagnostics);
@@ -262,6 +264,7 @@ fn limit(value: Option<&Node>, key: &str, name: &str, diagnostics: &mut Diagnost
 
 fn filter(source: &Node, name: &str, diagnostics: &mut Diagnostics) -> Option<Map<String, Json>> {
     let filter = source.get("filter")?;
+    secret::forbid(Some(filter), &format!("a value in the filter of node '{name}'"), diagnostics);
     if filter.as_map().is_none() {
         let text = format!("unknown type of filter in node '{name}' - has to be a dict!");
         diagnostics.push(
@@ -294,7 +297,12 @@ fn duplicates(nodes: &[Node], diagnostics: &mut Diagnostics) {
 pub(crate) fn overlay(mut below: Map<String, Json>, above: Map<String, Json>) -> Map<String, Json> {
     for (key, value) in above {
         let merged = match (below.remove(&key), value) {
-            (Some(Json::Object(below)), Json::Object(above)) => Json::Object(overlay(below, above)),
+            // A reference to a secret only looks like a mapping.
+            (Some(Json::Object(below)), Json::Object(above))
+                if ![&below, &above].iter().any(|entries| entries.contains_key(secret::KEY)) =>
+            {
+                Json::Object(overlay(below, above))
+            }
             (_, value) => value,
         };
         below.insert(key, merged);

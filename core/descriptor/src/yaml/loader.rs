@@ -440,7 +440,7 @@ fn hash_key(key: &Node) -> Option<String> {
             let parts: Option<Vec<String>> = items.iter().map(hash_key).collect();
             format!("l{:?}", parts?)
         }
-        Value::Map(_) => return None,
+        Value::Map(_) | Value::Secret(_) => return None,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Number};
 
 use super::source::Span;
+use crate::secret::SecretRef;
 
 /// A value with its place and its identity. Cloning is cheap: contents are shared.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub enum Value {
     Str(Arc<str>),
     /// A date or a point in time (UTC), in ISO form.
     Date(Arc<str>),
+    /// A reference to a secret, which itself is not read.
+    Secret(Arc<SecretRef>),
     /// A list.
     Seq(Arc<[Node]>),
     /// A mapping in file order; its keys are distinct.
@@ -54,6 +57,7 @@ impl Value {
             Self::Float(_) => "a number",
             Self::Str(_) => "a string",
             Self::Date(_) => "a date",
+            Self::Secret(_) => "a secret",
             Self::Seq(_) => "a list",
             Self::Map(_) => "a mapping",
         }
@@ -72,6 +76,7 @@ impl Value {
                 Number::from_f64(*number).map_or_else(|| Json::String(non_finite(*number)), Json::Number)
             }
             Self::BigInt(text) | Self::Str(text) | Self::Date(text) => Json::String(text.to_string()),
+            Self::Secret(reference) => reference.to_json(),
             Self::Seq(items) => Json::Array(items.iter().map(Node::to_json).collect()),
             Self::Map(entries) => Json::Object(object(entries)),
         }

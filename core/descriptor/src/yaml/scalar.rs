@@ -215,7 +215,7 @@ mod tests {
             Value::Float(number) => format!("float {number:?}"),
             Value::Str(text) => format!("str {text}"),
             Value::Date(text) => format!("date {text}"),
-            Value::Seq(_) | Value::Map(_) => unreachable!(),
+            Value::Secret(_) | Value::Seq(_) | Value::Map(_) => unreachable!(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::scalar;
 use super::source::Span;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, suggestion};
+use crate::secret::{self, SecretRef};
 
 const CORE: &str = "tag:yaml.org,2002:";
 const IMPORTS: [&str; 2] = ["yaml_import", "text_import"];
@@ -71,6 +72,7 @@ pub(super) fn scalar(
                 Value::Null
             }
         },
+        Tag::Local(name) if name == secret::TAG => reference(loader, text, &span),
         Tag::Local(name) if IMPORTS.contains(&name.as_str()) => {
             let problem = Diagnostic::error(codes::BAD_IMPORT, "expected a mapping node, but found scalar");
             loader
@@ -88,6 +90,33 @@ pub(super) fn scalar(
         }
     };
     Ok(loader.leaf(value, span))
+}
+
+/// The reference to a secret that `text` is, with the path of a file seen from the file it stands in.
+fn reference(loader: &mut Loader<'_, '_>, text: &str, span: &Span) -> Value {
+    match text.parse::<SecretRef>() {
+        Ok(reference) => Value::Secret(reference.seen_from(loader.base).into()),
+        Err(error) => {
+            loader.session.diagnostics.push(Diagnostic::error(codes::BAD_SECRET, error.to_string()).at(span));
+            Value::Null
+        }
+    }
+}
+
+/// A mapping that spells a reference as JSON does, `{"!secret": "env:NAME"}`, as that reference.
+fn spelt_out(loader: &mut Loader<'_, '_>, node: Node) -> Node {
+    let Some((key, value)) = node.entry(secret::KEY) else { return node };
+    let alone = node.as_map().is_some_and(|entries| entries.len() == 1);
+    let value = match value.as_str() {
+        Some(text) if alone => reference(loader, text, &value.span),
+        _ => {
+            let message = format!("'{}' must be the only key and have a text as value", secret::KEY);
+            let problem = Diagnostic::error(codes::BAD_SECRET, message).at(&key.span);
+            loader.session.diagnostics.push(problem.help("write !secret env:NAME or !secret file:PATH"));
+            Value::Null
+        }
+    };
+    loader.leaf(value, node.span)
 }
 
 const SCALARS: [&str; 7] = ["str", "int", "float", "bool", "null", "binary", "timestamp"];
@@ -182,7 +211,7 @@ pub(super) fn mapping(
     depth: usize,
 ) -> Result<Node, Stop> {
     match tag {
-        Tag::Absent | Tag::NonSpecific => Ok(node),
+        Tag::Absent | Tag::NonSpecific => Ok(spelt_out(loader, node)),
         Tag::Core(name) if matches!(name.as_str(), "map" | "set" | "omap") => Ok(node),
         Tag::Local(name) if name == "yaml_import" => import::yaml(loader, node, depth),
         Tag::Local(name) if name == "text_import" => import::text(loader, node),
@@ -199,12 +228,15 @@ fn refuse(loader: &mut Loader<'_, '_>, tag: &Tag, span: &Span) {
     let problem = if matches!(tag, Tag::Core(name) if name.starts_with("python/")) {
         Diagnostic::error(codes::UNKNOWN_TAG, "Python tags are not allowed: they would run code")
             .help("write the value out instead")
+    } else if matches!(tag, Tag::Local(name) if name == secret::TAG) {
+        Diagnostic::error(codes::BAD_SECRET, "a reference to a secret must be a text")
+            .help("write !secret env:NAME or !secret file:PATH")
     } else if span.source.is_private() {
         Diagnostic::error(codes::UNKNOWN_TAG, "unknown tag")
             .help("put a value that starts with '!' in quotes")
     } else {
         let shown = tag.shown();
-        let known = IMPORTS.iter().chain(loader.session.dialect.plain_tags).copied();
+        let known = IMPORTS.iter().chain(&[secret::TAG]).chain(loader.session.dialect.plain_tags).copied();
         let help = suggestion(shown.trim_start_matches('!'), known);
         Diagnostic::error(codes::UNKNOWN_TAG, format!("unknown tag '{shown}'"))
             .help(help)
