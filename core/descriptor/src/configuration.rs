@@ -1,6 +1,8 @@
 //! The configuration file of Occopus 1.10, read as plain data: what it would have built from tags is
 //! built in here.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
@@ -45,8 +47,8 @@ const TAGS: &[&str] = &[
 
 const DIALECT: Dialect = Dialect { plain_tags: TAGS, private: false, isolated: false };
 
-/// The Redis a configuration names.
-#[derive(Debug, Clone, PartialEq)]
+/// The Redis a configuration names. Its `Debug` form shows no password.
+#[derive(Clone, PartialEq)]
 pub struct RedisSettings {
     /// Host name or address.
     pub host: String,
@@ -56,8 +58,27 @@ pub struct RedisSettings {
     pub db: u32,
     /// Numbers of the databases for keys with a prefix.
     pub altdbs: Vec<(String, u32)>,
+    /// `username` to log in with; not known to Occopus 1.10.
+    pub username: Option<String>,
+    /// `password` to log in with; not known to Occopus 1.10.
+    pub password: Option<String>,
+    /// `tls`: talk to it over TLS; not known to Occopus 1.10.
+    pub tls: bool,
+    /// `allow_volatile_store`: use it even if it can lose data; not known to Occopus 1.10.
+    pub allow_volatile: bool,
     /// Where the file says so.
     pub location: Location,
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("db", &self.db)
+            .field("altdbs", &self.altdbs)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a configuration file sets.
@@ -105,7 +126,7 @@ fn check(root: &Node, path: &Path) -> Result<(Configuration, Diagnostics), Diagn
         redis: component("uds").and_then(|uds| redis(uds, &mut diagnostics)),
         store: store.and_then(|store| store_path(store, path, &mut diagnostics)),
         rest: component("rest").and_then(|rest| endpoint(rest, &mut diagnostics)),
-        dry_run: component("dry_run").is_some_and(|node| flag(node, &mut diagnostics)),
+        dry_run: component("dry_run").is_some_and(|node| flag(node, "dry_run", &mut diagnostics)),
         logging: root.get("logging").map(Node::to_json),
         plugins: plugins(root, &mut diagnostics),
     };
@@ -148,17 +169,36 @@ fn redis(uds: &Node, diagnostics: &mut Diagnostics) -> Option<RedisSettings> {
     if uds.get("protocol").and_then(Node::as_str) != Some("redis") {
         return None;
     }
-    let altdbs = uds.get("altdbs").and_then(Node::as_map).unwrap_or_default();
+    let optional = |key: &str| uds.get(key).filter(|node| !node.is_null());
     Some(RedisSettings {
-        host: uds.get("host").map_or_else(|| "localhost".to_owned(), Node::to_text),
+        host: optional("host").map_or_else(|| "localhost".to_owned(), Node::to_text),
         port: number(uds.get("port"), 6379, "port of the Redis", diagnostics),
         db: number(uds.get("db"), 0, "db of the Redis", diagnostics),
-        altdbs: altdbs
-            .iter()
-            .map(|(key, db)| (key.to_text(), number(Some(db), 0, "a database of altdbs", diagnostics)))
-            .collect(),
+        altdbs: altdbs(uds, diagnostics),
+        username: optional("username").map(Node::to_text),
+        password: optional("password").map(Node::to_text),
+        tls: optional("tls").is_some_and(|node| flag(node, "tls", diagnostics)),
+        allow_volatile: optional("allow_volatile_store")
+            .is_some_and(|node| flag(node, "allow_volatile_store", diagnostics)),
         location: uds.span.location(),
     })
+}
+
+/// Each kind of keys has a database of its own, or two kinds could not be told apart.
+fn altdbs(uds: &Node, diagnostics: &mut Diagnostics) -> Vec<(String, u32)> {
+    let entries = uds.get("altdbs").and_then(Node::as_map).unwrap_or_default();
+    let mut taken = BTreeSet::new();
+    let mut found = Vec::new();
+    for (key, node) in entries {
+        let database = number(Some(node), 0, "a database of altdbs", diagnostics);
+        if !taken.insert(database) {
+            let message =
+                format!("database {database} stands twice in altdbs; each kind needs one of its own");
+            diagnostics.push(Diagnostic::error(codes::BAD_CONFIGURATION, message).at(&node.span));
+        }
+        found.push((key.to_text(), database));
+    }
+    found
 }
 
 fn endpoint(rest: &Node, diagnostics: &mut Diagnostics) -> Option<(String, u16)> {
@@ -170,13 +210,13 @@ fn endpoint(rest: &Node, diagnostics: &mut Diagnostics) -> Option<(String, u16)>
     Some((host, number(rest.get("port"), 5000, "port of rest", diagnostics)))
 }
 
-fn flag(node: &Node, diagnostics: &mut Diagnostics) -> bool {
+fn flag(node: &Node, what: &str, diagnostics: &mut Diagnostics) -> bool {
     match node.value {
         Value::Bool(flag) => flag,
         Value::Null => false,
         _ => {
-            // A wrong guess here would start real machines.
-            diagnostics.push(wrong(node, "dry_run", "true or false"));
+            // A wrong guess here would start real machines, or lose records.
+            diagnostics.push(wrong(node, what, "true or false"));
             false
         }
     }
@@ -259,6 +299,15 @@ logging: {version: 1}
     }
 
     #[test]
+    fn a_redis_may_need_a_login_which_is_never_shown() {
+        let text = "components: {uds: !UDS {protocol: redis, username: bob, password: s3cret, tls: true}}";
+        let redis = load(text).unwrap().0.redis.unwrap();
+        assert_eq!((redis.username.as_deref(), redis.password.as_deref()), (Some("bob"), Some("s3cret")));
+        assert!(redis.tls && !redis.allow_volatile);
+        assert!(!format!("{redis:?}").contains("s3cret"));
+    }
+
+    #[test]
     fn the_embedded_store_can_be_placed() {
         for text in ["store: data/o.db", "components: {store: data/o.db}"] {
             let configuration = load(text).unwrap().0;
@@ -277,6 +326,8 @@ logging: {version: 1}
             "components: {dry_run: yes}",
             "components: {rest: {port: 70000}}",
             "components: {uds: !UDS {protocol: redis, db: x}}",
+            "components: {uds: !UDS {protocol: redis, altdbs: {node_def: 1, infra: 1}}}",
+            "components: {uds: !UDS {protocol: redis, tls: maybe}}",
             "components: 5",
             "store: 5",
             "plugins: [5]",
