@@ -15,6 +15,7 @@ pub mod fields;
 pub mod infrastructure;
 pub mod model;
 pub mod overrides;
+pub mod schema;
 pub mod search;
 pub mod secret;
 pub mod yaml;

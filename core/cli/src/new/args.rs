@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use occopus::GraphFormat;
 use occopus::engine::record::ScaleChange;
 
+use super::schema::Schema;
 use crate::output::Format;
 
 /// Builds infrastructures on clouds, container engines and this machine, keeps them healthy, scales
@@ -181,6 +182,16 @@ pub(super) enum Command {
     Explain {
         /// The code [default: list all codes]
         code: Option<String>,
+    },
+    /// Print the JSON Schema of a kind of file, for editors
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Example: occopus schema infrastructure > infrastructure.schema.json"
+    )]
+    Schema {
+        /// The kind of file
+        #[arg(value_enum)]
+        file: Schema,
     },
     /// Print the completion script of a shell
     #[command(

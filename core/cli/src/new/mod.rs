@@ -12,6 +12,7 @@ mod logs;
 mod maintain;
 mod plan;
 mod scale;
+mod schema;
 mod status;
 mod watch;
 
@@ -101,6 +102,7 @@ impl Session {
             Command::Events { infra, follow } => events::run(self, &infra, follow).await,
             Command::Graph { subject, nodes, drawing } => graph::run(self, &subject, nodes, drawing).await,
             Command::Logs { infra, instance } => logs::run(self, &infra, instance.as_deref()).await,
+            Command::Schema { file } => schema::run(self, file),
             Command::Explain { code } => explain::run(self, code.as_deref()),
             Command::Completions { .. } => Ok(DONE),
         }

@@ -29,7 +29,7 @@ fn resources() -> [SectionRules; 8] {
         resource("docker", fields::DOCKER),
         resource("ec2", fields::EC2),
         resource("nova", fields::NOVA).check_values(nova),
-        resource("azure_vm", fields::AZURE_VM).check_keys(password_or_key).check_values(|check| {
+        resource("azure_vm", fields::AZURE_VM).one_of(&["password", "ssh_key_data"]).check_values(|check| {
             ignored(check, "customdata");
             subnet_needs_network(check);
         }),
@@ -62,13 +62,6 @@ fn nova(check: &mut SectionCheck<'_>) {
                 "floating_ip asks for a floating address whatever its value; remove the key to have none";
             check.warning(&value, text);
         }
-    }
-}
-
-fn password_or_key(check: &mut SectionCheck<'_>) {
-    if check.get("password").is_none() && check.get("ssh_key_data").is_none() {
-        let text = "Missing key(s): either \"password\" or \"ssh_key_data\" must be defined";
-        check.error(codes::MISSING_SECTION_KEYS, check.node, text);
     }
 }
 

@@ -72,6 +72,8 @@ pub struct SectionRules {
     pub optional: Vec<String>,
     /// Keys whose value is a boolean: for these `yes`, `no`, `on` and `off` count as booleans.
     pub booleans: Vec<String>,
+    /// Groups of optional keys of which at least one must be there.
+    pub alternatives: Vec<Vec<String>>,
     /// What is known about the values of keys; keys that are not listed may hold anything.
     pub fields: &'static [Field],
     before_unknown: Option<Extra>,
@@ -102,6 +104,7 @@ impl SectionRules {
             required: Vec::new(),
             optional: Vec::new(),
             booleans: Vec::new(),
+            alternatives: Vec::new(),
             fields: &[],
             before_unknown: None,
             after_unknown: None,
@@ -132,6 +135,13 @@ impl SectionRules {
     #[must_use]
     pub fn optional(mut self, keys: &[&str]) -> Self {
         self.optional = owned(keys);
+        self
+    }
+
+    /// Adds a group of optional keys of which at least one must be there.
+    #[must_use]
+    pub fn one_of(mut self, keys: &[&str]) -> Self {
+        self.alternatives.push(owned(keys));
         self
     }
 
@@ -171,6 +181,7 @@ impl SectionRules {
         check.no_secrets(self.section);
         check.missing_keys(self.required.iter().map(String::as_str));
         self.fields.iter().for_each(|field| check.missing_inside(field));
+        self.alternatives.iter().for_each(|keys| check.missing_alternative(keys));
         if let Some(extra) = &self.before_unknown {
             extra(check);
         }
@@ -241,6 +252,14 @@ impl SectionCheck<'_> {
         let missing: Vec<&str> = required.filter(|key| self.get(key).is_none()).collect();
         if !missing.is_empty() {
             let text = format!("Missing key(s): {}", missing.join(", "));
+            self.error(codes::MISSING_SECTION_KEYS, self.node, &text);
+        }
+    }
+
+    fn missing_alternative(&mut self, keys: &[String]) {
+        if keys.iter().all(|key| self.get(key).is_none()) {
+            let names: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+            let text = format!("Missing key(s): either {} must be defined", names.join(" or "));
             self.error(codes::MISSING_SECTION_KEYS, self.node, &text);
         }
     }
