@@ -242,7 +242,9 @@ impl std::error::Error for Diagnostics {}
 
 /// A sentence about an unknown `word`: the candidate that was probably meant, and all of them.
 pub(crate) fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let mut candidates: Vec<&str> = candidates.into_iter().collect();
+    let mut seen = std::collections::HashSet::new();
+    candidates.retain(|candidate| seen.insert(*candidate));
     let allowed = format!("allowed: {}", candidates.join(", "));
     let longest = (word.chars().count() / 3).max(1);
     let nearest = candidates

@@ -206,12 +206,13 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A port as the original takes it: an integer, or a boolean (true is 1).
+/// A port as the original takes it: an integer, or a boolean (true is 1); `None` if there is no such port.
 fn port(value: &Value) -> Option<u16> {
-    match value {
+    let port = match value {
         Value::Bool(flag) => Some(u16::from(*flag)),
         other => other.as_u64().and_then(|number| u16::try_from(number).ok()),
-    }
+    };
+    port.filter(|port| *port > 0)
 }
 
 /// Values that the original would crash on are taken as text.

@@ -2,13 +2,15 @@
 
 use super::rules::{Section, SectionCheck, SectionRules};
 use crate::codes::BAD_HEALTH_CHECK as BAD;
-use crate::fields::{self, MYSQL};
+use crate::fields::{self, Kind, MYSQL};
 use crate::yaml::{Node, Value};
 
 pub(super) fn rules() -> SectionRules {
     SectionRules::new(Section::HealthCheck, "basic").fields(fields::HEALTH_BASIC).check_values(|check| {
         databases(check);
+        kinds(check, "mysqldbs");
         list(check, "urls");
+        kinds(check, "urls");
         for port in list(check, "ports") {
             self::port(check, &port);
         }
@@ -24,6 +26,18 @@ fn list(check: &mut SectionCheck<'_>, key: &str) -> Vec<Node> {
         check.error(BAD, &node, &format!("Invalid format of '{key}' section! Must be a list."));
     }
     node.as_seq().map(<[Node]>::to_vec).unwrap_or_default()
+}
+
+/// Compares what is inside a list with the table.
+fn kinds(check: &mut SectionCheck<'_>, key: &str) {
+    let Some(field) = fields::find(fields::HEALTH_BASIC, key) else { return };
+    let Some(node) = check.get(key).filter(|node| node.as_seq().is_some()).cloned() else { return };
+    for mismatch in field.kind.mismatches(&node, true) {
+        // What is no mapping at all has been reported.
+        if !matches!(mismatch.wanted, Kind::Closed(_)) {
+            check.warning(mismatch.at, &mismatch.text(&format!("a value inside '{key}'")));
+        }
+    }
 }
 
 /// Occopus 1.10 looked at the last entry only, so that problems in others are warnings.
@@ -57,7 +71,9 @@ fn port(check: &mut SectionCheck<'_>, port: &Node) {
         Value::Bool(flag) => {
             check.warning(port, &format!("a boolean as port is taken as {}", u8::from(flag)))
         }
-        Value::Int(_) => check.error(BAD, port, "a port must be between 1 and 65535"),
+        Value::Int(_) | Value::BigInt(_) => {
+            check.warning(port, "there is no such port, so it is not checked; ports go from 1 to 65535")
+        }
         _ => check.error(BAD, port, &format!("Invalid port '{}' - must be integer", port.to_text())),
     }
 }
@@ -73,6 +89,9 @@ fn ping(check: &mut SectionCheck<'_>) {
 fn timeout(check: &mut SectionCheck<'_>) {
     let Some(node) = check.get("timeout").cloned() else { return };
     match node.value {
+        Value::Int(seconds) if seconds < 0 => {
+            check.warning(&node, "with a negative timeout an instance fails at its first failed check")
+        }
         Value::Int(seconds) if i64::try_from(seconds).is_ok() => {}
         Value::Bool(flag) => {
             check.warning(&node, &format!("a boolean as timeout is taken as {}", u8::from(flag)))

@@ -10,11 +10,11 @@ use crate::definitions_from_text;
 use crate::diagnostic::Diagnostics;
 use crate::model::NodeDefinition;
 
-const EC2: &str = "type: ec2, endpoint: e, regionname: r, image_id: i, instance_type: t";
-const NOVA: &str = "type: nova, endpoint: e, image_id: i, flavor_name: 3, project_id: p";
-const AZURE: &str = "type: azure_vm, endpoint: e, resource_group: g, location: l, vm_size: s, publisher: p, \
+const EC2: &str = "type: ec2, endpoint: http://e, regionname: r, image_id: i, instance_type: t";
+const NOVA: &str = "type: nova, endpoint: http://e, image_id: i, flavor_name: 3, project_id: p";
+const AZURE: &str = "type: azure_vm, endpoint: http://e, resource_group: g, location: l, vm_size: s, publisher: p, \
                      offer: o, sku: s, version: 1.10, username: u, password: p";
-const DOCKER: &str = "type: docker, endpoint: e, origin: , image: i, tag: 1";
+const DOCKER: &str = "type: docker, endpoint: tcp://e, origin: , image: i, tag: 1";
 
 fn load(text: &str) -> Result<(Vec<NodeDefinition>, Diagnostics), Diagnostics> {
     definitions_from_text("nodes.yaml", text, Path::new(""), &Rules::builtin())
@@ -117,7 +117,7 @@ fn keys_of_resources_are_checked_by_table() {
         ("type: ec2, foo: 1", "Missing key(s): endpoint, regionname, image_id, instance_type"),
         (&format!("{EC2}, foo: 1, bar: 2"), "Unknown key(s): foo, bar"),
         (&format!("{EC2}, security_group: x"), "Unknown key(s): security_group"),
-        ("type: nova, endpoint: e, image_id: i, flavor_name: f", "Missing key(s): project_id"),
+        ("type: nova, endpoint: http://e, image_id: i, flavor_name: f", "Missing key(s): project_id"),
         (&format!("{AZURE}, nic_name: x"), "Unknown key(s): nic_name"),
         (&format!("{AZURE}, name: x"), "Unknown key(s): name"),
         (
@@ -222,10 +222,25 @@ fn health_checks_are_checked() {
     assert_eq!(health("{mysqldbs: [{name: a}]}"), "Missing key(s) in mysqldbs: user, pass");
     let text = "{mysqldbs: [{name: a, user: b, pass: c, foo: d}]}";
     assert_eq!(health(text), "Unknown key(s) in mysqldbs: foo");
-    for port in ["0", "65536", "-1"] {
-        let text = with(EC2, &format!("  health_check: {{ports: [{port}]}}\n"));
-        assert_eq!(first_error(&text).0, codes::BAD_HEALTH_CHECK, "{port}");
+}
+
+#[test]
+fn doubtful_health_checks_are_warnings() {
+    let health = |content: &str| warns(&with(EC2, &format!("  health_check: {content}\n")));
+    for port in ["0", "65536", "-1", "99999999999999999999999999999999999999999"] {
+        let definition = health(&format!("{{ports: [80, {port}]}}"));
+        assert_eq!(definition.implementations[0].health().ports, [80], "{port} does not exist");
     }
+    assert_eq!(health("{timeout: -1}").implementations[0].health().timeout, -1);
+    for url in ["nowhere", "5", "ftp://h/", "'http://'", "'http://a b/'", "~"] {
+        health(&format!("{{urls: [{url}]}}"));
+    }
+    for url in
+        ["http://h", "HTTPS://h:8443/p?q=1", "'http://{{ip}}:{{variables.port}}/'", "'{{variables.url}}'"]
+    {
+        silent(&with(EC2, &format!("  health_check: {{urls: [{url}]}}\n")));
+    }
+    health("{mysqldbs: [{name: [], user: u, pass: p}]}");
 }
 
 #[test]
@@ -236,7 +251,7 @@ fn health_checks_get_the_original_defaults() {
     };
     assert!(health("{}").ping);
     assert_eq!(health("{}").timeout, 600);
-    assert_eq!(health("{type: basic, ping: False, ports: [80], timeout: -1}").ports, [80]);
+    assert_eq!(health("{type: basic, ping: False, ports: [80], timeout: 0}").ports, [80]);
     assert_eq!(health("{timeout: true, ports: [true]}").timeout, 1);
     assert_eq!(health("{timeout: true, ports: [true]}").ports, [1]);
     assert!(health("{mysqldbs: []}").mysqldbs.is_empty());
@@ -259,4 +274,64 @@ fn a_plug_in_brings_its_own_rules() {
     let load = |text: &str| definitions_from_text("nodes.yaml", text, Path::new(""), &rules);
     assert!(load(&text).unwrap_err().to_string().contains("size must not be 0"));
     assert!(load(&with("type: toy, size: 1", "")).is_ok());
+}
+
+/// The texts of the warnings about one resource.
+fn doubts(resource: &str, sections: &str) -> Vec<String> {
+    let (_, warnings) = accepted(&with(resource, sections));
+    warnings.iter().map(|warning| warning.message.split(" (").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn values_of_another_kind_are_warnings_as_long_as_the_original_took_them() {
+    let endpoint = doubts(&EC2.replace("http://e", "here"), "");
+    assert_eq!(endpoint, ["'endpoint' should be a URL such as https://HOST:PORT/PATH"]);
+    let scheme = doubts(&DOCKER.replace("tcp://e", "ssh://e"), "");
+    assert_eq!(
+        scheme,
+        ["'endpoint' should be a URL that begins with unix:// or tcp:// or http:// or https://"]
+    );
+    for resource in [
+        format!("{EC2}, tags: [a, b]"),
+        format!("{EC2}, security_group_ids: sg-1"),
+        format!("{EC2}, key_name: {{}}"),
+        format!("{NOVA}, volume_persist: 3"),
+        DOCKER.replace("origin: ", "origin: hub"),
+    ] {
+        assert_eq!(doubts(&resource, "").len(), 1, "{resource}");
+    }
+    for resource in [
+        format!("{EC2}, tags: {{a: 1}}, security_group_ids: [sg-1], key_name: "),
+        EC2.replace("http://e", "'{{variables.endpoint}}'"),
+        format!("{NOVA}, security_groups: , network_id: 5"),
+        DOCKER.replace("origin: ", "origin: 'file:///image.tar'"),
+    ] {
+        assert_eq!(doubts(&resource, "").len(), 0, "{resource}");
+    }
+}
+
+#[test]
+fn values_that_broke_the_original_are_errors() {
+    for section in [
+        "contextualisation: {type: cloudinit, context_template: [a]}",
+        "contextualisation: {type: cloudinit, context_template: 5}",
+    ] {
+        assert_eq!(first_error(&with(EC2, &format!("  {section}\n"))).0, codes::BAD_VALUE, "{section}");
+    }
+    assert_eq!(
+        first_error(&with("type: cloudbroker, endpoint: http://e, description: x", "")).0,
+        codes::BAD_VALUE
+    );
+}
+
+#[test]
+fn environment_entries_have_a_key() {
+    let context = |env: &str| format!("  contextualisation: {{type: docker, env: {env}}}\n");
+    for env in ["[]", "[A=1, 'B={{variables.b}}', '{{x}}', C=]", "{A: 1}", ""] {
+        assert_eq!(doubts(DOCKER, &context(env)).len(), 0, "{env}");
+    }
+    for env in ["[A]", "[=1]", "[{A: 1}]", "[5]"] {
+        let expected = ["a value inside 'env' should be KEY=VALUE"];
+        assert!(doubts(DOCKER, &context(env))[0].starts_with(expected[0]), "{env}");
+    }
 }

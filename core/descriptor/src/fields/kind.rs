@@ -10,6 +10,8 @@ pub enum Kind {
     Any,
     /// A string; a number, boolean or date is taken as its text.
     Text,
+    /// A string and nothing else.
+    String,
     /// The name of an infrastructure or node: 1 to 63 letters, digits and hyphens.
     Name,
     /// A URL with a scheme and a host; if the list is not empty, with one of these schemes.
@@ -64,7 +66,7 @@ impl Kind {
     pub fn words(&self) -> String {
         match self {
             Self::Any => "anything".to_owned(),
-            Self::Text => "a string".to_owned(),
+            Self::Text | Self::String => "a string".to_owned(),
             Self::Name => "a name of 1 to 63 letters, digits and hyphens".to_owned(),
             Self::Url([]) => "a URL such as https://HOST:PORT/PATH".to_owned(),
             Self::Url(schemes) => format!("a URL that begins with {}", join(schemes, "://", " or ")),
@@ -89,7 +91,8 @@ impl Kind {
         }
     }
 
-    /// The values inside `node` that are not of this kind; nothing if it fits. With `templates`, a
+    /// The values inside `node` that are not of this kind; nothing if it fits. Missing and unknown keys
+    /// of mappings are for the caller to find. With `templates`, a
     /// string with a template fits everything: its value is known only when it is rendered.
     pub fn mismatches<'n>(&self, node: &'n Node, templates: bool) -> Vec<Mismatch<'n>> {
         if templates && is_template(node) {
@@ -113,7 +116,7 @@ impl Kind {
     /// Whether a value without inner values is of this kind.
     fn fits(&self, node: &Node) -> bool {
         match (self, &node.value) {
-            (Self::Any, _) | (Self::Bool, Value::Bool(_)) => true,
+            (Self::Any, _) | (Self::Bool, Value::Bool(_)) | (Self::String, Value::Str(_)) => true,
             (Self::Text, Value::Null | Value::Seq(_) | Value::Map(_)) => false,
             (Self::Text, _) => true,
             (Self::Name, Value::Str(text)) => crate::infrastructure::is_name(text),
@@ -127,6 +130,7 @@ impl Kind {
             (Self::Int { max, .. }, Value::BigInt(text)) => *max == i64::MAX && !text.starts_with('-'),
             (Self::Number { min, max }, Value::Int(number)) => (*min..=*max).contains(&(*number as f64)),
             (Self::Number { min, max }, Value::Float(number)) => (*min..=*max).contains(number),
+            (Self::String | Self::Url(_) | Self::Env, Value::Secret(_)) => true,
             (Self::Env, Value::Str(text)) => super::env_entry(text),
             (Self::Word(words), Value::Str(text)) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
             _ => false,
@@ -144,21 +148,19 @@ pub struct Mismatch<'n> {
 }
 
 impl Mismatch<'_> {
-    /// `… must be a string, but it is a list`, about `what`. Never quotes the value.
+    /// A sentence about `what` that never quotes a text, which may be a secret.
     pub fn text(&self, what: &str) -> String {
-        let found = match self.at.value {
-            Value::Int(_) | Value::Float(_) | Value::BigInt(_)
-                if matches!(self.wanted, Kind::Int { .. } | Kind::Number { .. }) =>
-            {
-                format!("it is {}", self.at.to_text())
+        let wanted = self.wanted.words();
+        let is_number = matches!(self.at.value, Value::Int(_) | Value::BigInt(_) | Value::Float(_));
+        match self.wanted {
+            Kind::Int { .. } | Kind::Number { .. } if is_number => {
+                format!("{what} should be {wanted}, but it is {}", self.at.to_text())
             }
-            Value::Null => "it is empty".to_owned(),
-            Value::Str(_) if matches!(self.wanted, Kind::Url(_) | Kind::Env | Kind::Word(_) | Kind::Name) => {
-                "it is another text".to_owned()
+            Kind::Url(_) | Kind::Env | Kind::Word(_) | Kind::Either(_) if self.at.as_str().is_some() => {
+                format!("{what} should be {wanted}")
             }
-            _ => format!("it is {}", self.at.value.kind()),
-        };
-        format!("{what} should be {}, but {found}", self.wanted.words())
+            _ => format!("{what} should be {wanted}, but it is {}", self.at.value.kind()),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub const DOCKER: &[Field] = &[
     ),
     Field::required(
         "origin",
-        Kind::Text,
+        Kind::Either(&[Kind::Word(&["dockerhub", "local"]), URL]),
         "dockerhub: pull; local: the image is there; else the URL of an archive.",
     ),
     Field::required("image", Kind::Text, "Name of the image."),

@@ -28,7 +28,7 @@ const CONTEXT_VARIABLES: Kind = Kind::Either(&[Kind::FREE, Kind::Text]);
 pub const CONTEXT_CLOUDINIT: &[Field] = &[
     Field::required(
         "context_template",
-        Kind::Either(&[Kind::FREE, Kind::Text]),
+        Kind::Either(&[Kind::FREE, Kind::String]),
         "Start-up data: a text, or a mapping that becomes a cloud-config; a template.",
     )
     .strict()

@@ -19,6 +19,9 @@ use crate::yaml::{MAX_WEIGHT, Node, Value};
 pub use graph::levels;
 pub(crate) use name::is_name;
 
+/// A limit from here on is probably a slip of the finger.
+const MANY: u32 = 10_001;
+
 /// Checks a loaded infrastructure description. All problems are reported, in the order of Occopus
 /// 1.10, which stopped at the first. There is no description if one of them is an error. Variables given
 /// from outside, `overrides`, stand above those of the infrastructure and below those of its nodes.
@@ -241,25 +244,40 @@ fn scaling(source: &Node, name: &str, diagnostics: &mut Diagnostics) -> Option<S
     let min = limit(section.get("min"), "min", name, diagnostics);
     let max = limit(section.get("max"), "max", name, diagnostics);
     if let (Some(least), Some(most), Some(at)) = (min, max, section.get("max"))
-        && most < least
+        && most < least.max(1)
+        && most > 0
     {
-        let message = format!("max of node '{name}' is below min; {} is used for both", least.max(1));
+        let message = format!("max of node '{name}' is below min; {least} is used for both");
         diagnostics.push(Diagnostic::warning(codes::BAD_SCALING, message).at(&at.span));
     }
     (diagnostics.errors().count() == before).then(|| Scaling::new(min, max))
 }
 
+/// One limit, clamped as in Occopus 1.10.
 fn limit(value: Option<&Node>, key: &str, name: &str, diagnostics: &mut Diagnostics) -> Option<u32> {
     let value = value?;
-    let limit = match value.value {
-        Value::Int(number) => u32::try_from(number).ok(),
+    let what = format!("{key} of scaling in node '{name}'");
+    let limit = match &value.value {
+        Value::Int(number) => Some(u32::try_from((*number).max(0)).unwrap_or(u32::MAX)),
+        Value::BigInt(text) => Some(if text.starts_with('-') { 0 } else { u32::MAX }),
+        Value::Bool(flag) => Some(u32::from(*flag)),
         _ => None,
     };
-    if limit.is_none() {
-        let message = format!("{key} of scaling in node '{name}' must be an integer of at least 0");
+    let Some(limit) = limit else {
+        let message = format!("{what} must be an integer of at least 0, but it is {}", value.value.kind());
         diagnostics.push(Diagnostic::error(codes::BAD_SCALING, message).at(&value.span));
+        return None;
+    };
+    let doubt = match limit {
+        0 => Some("counts as 1: a node has at least one instance".to_owned()),
+        MANY.. => Some(format!("is more than {}; is that meant?", MANY - 1)),
+        _ if matches!(value.value, Value::Bool(_)) => Some(format!("is a boolean, taken as {limit}")),
+        _ => None,
+    };
+    if let Some(doubt) = doubt {
+        diagnostics.push(Diagnostic::warning(codes::BAD_SCALING, format!("{what} {doubt}")).at(&value.span));
     }
-    limit
+    Some(limit)
 }
 
 fn filter(source: &Node, name: &str, diagnostics: &mut Diagnostics) -> Option<Map<String, Json>> {

@@ -78,6 +78,7 @@ fn plain(kind: &Kind, place: Place) -> Json {
         Kind::Any => json!({}),
         // Numbers and booleans are taken as their text.
         Kind::Text => json!({"type": ["string", "number", "boolean"]}),
+        Kind::String => json!({"type": "string"}),
         Kind::Name => json!({"type": "string", "pattern": "^[A-Za-z0-9-]{1,63}$"}),
         Kind::Url(schemes) => json!({"type": "string", "pattern": url_pattern(schemes)}),
         Kind::Bool => json!({"type": "boolean"}),
