@@ -51,6 +51,75 @@ pub struct Node {
     /// The infrastructure's variables overlaid with the node's own.
     #[serde(default)]
     pub variables: Map<String, Value>,
+    /// How its instances are looked after.
+    #[serde(default, skip_serializing_if = "Care::is_default")]
+    pub care: Care,
+}
+
+/// How the instances of a node are looked after: `heal`, `max_unhealthy` and `scale_down` of a node
+/// description.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Care {
+    /// What is done about a lost instance.
+    #[serde(default)]
+    pub heal: Heal,
+    /// While more instances of the node are unhealthy, existing ones are not replaced; `None` for no
+    /// limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unhealthy: Option<Share>,
+    /// Which instances go first when there are too many.
+    #[serde(default)]
+    pub scale_down: ScaleDown,
+}
+
+impl Care {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is done about a lost instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Heal {
+    /// It is replaced.
+    #[default]
+    Replace,
+    /// It is reported and left as it is.
+    Report,
+}
+
+/// Which instances go first when a node has too many; second ones of a slot and lost ones always do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScaleDown {
+    /// Those created last.
+    #[default]
+    Youngest,
+    /// Those created first.
+    Oldest,
+    /// Those with the highest slot numbers.
+    Highest,
+}
+
+/// A number of instances, or a part of those there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// So many.
+    Count(u32),
+    /// So many of a hundred.
+    Percent(u32),
+}
+
+impl Share {
+    /// Whether `part` of `whole` instances is more than this.
+    pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
+        match self {
+            Self::Count(count) => part > count as usize,
+            Self::Percent(percent) => part * 100 > whole * percent as usize,
+        }
+    }
 }
 
 /// How many instances a node has at least and at most.
@@ -139,6 +208,12 @@ pub struct HealthCheck {
     pub mysqldbs: Vec<(String, String, String)>,
     /// Seconds of uninterrupted failure after which the instance counts as failed; 600 by default.
     pub timeout: i64,
+    /// The same for an instance that was never ready; `timeout` by default.
+    pub startup_timeout: i64,
+    /// Failed checks in a row after which a ready instance counts as unhealthy; 1 by default.
+    pub failure_threshold: u32,
+    /// Passed checks in a row after which an instance counts as ready; 1 by default.
+    pub success_threshold: u32,
 }
 
 impl Implementation {
@@ -167,6 +242,10 @@ impl Implementation {
         let empty = Map::new();
         let section = self.health_check.as_ref().unwrap_or(&empty);
         let list = |key: &str| section.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let number = |key: &str| section.get(key).and_then(Value::as_i64);
+        let timeout = number("timeout").unwrap_or(600);
+        let threshold =
+            |key: &str| number(key).and_then(|number| u32::try_from(number).ok()).unwrap_or(1).max(1);
         HealthCheck {
             ping: section.get("ping").and_then(Value::as_bool).unwrap_or(true),
             ports: list("ports").iter().filter_map(port).collect(),
@@ -178,7 +257,10 @@ impl Implementation {
                     (field("name"), field("user"), field("pass"))
                 })
                 .collect(),
-            timeout: section.get("timeout").and_then(Value::as_i64).unwrap_or(600),
+            timeout,
+            startup_timeout: number("startup_timeout").unwrap_or(timeout),
+            failure_threshold: threshold("failure_threshold"),
+            success_threshold: threshold("success_threshold"),
         }
     }
 }

@@ -32,12 +32,12 @@ pub struct Policy {
     pub backoff: (Duration, Duration),
     /// Creations per slot and hour.
     pub creations_per_hour: usize,
-    /// Part of a node's instances that may be unhealthy for healing to replace existing ones.
-    pub max_unhealthy: f64,
     /// Failure time between two observations counts only up to this long.
     pub observation_gap: Duration,
     /// How long settled attempts and tombstones are kept and watched for late arrivals.
     pub watch: Duration,
+    /// How long journal records and events are kept at least.
+    pub history: Duration,
     /// Tries of a destroy within one run, and the pause between them.
     pub destroy_tries: (usize, Duration),
     /// How long each of them waits until the back-end confirms that the resource is gone.
@@ -55,9 +55,9 @@ impl Default for Policy {
             max_checks: 32,
             backoff: (Duration::from_secs(10), Duration::from_secs(600)),
             creations_per_hour: 6,
-            max_unhealthy: 1.0,
             observation_gap: Duration::from_secs(60),
             watch: Duration::from_secs(24 * 3600),
+            history: Duration::from_secs(30 * 24 * 3600),
             destroy_tries: (3, Duration::from_secs(2)),
             confirm_limit: Duration::from_secs(300),
         }

@@ -41,6 +41,8 @@ pub enum EventKind {
     Scaled,
     /// The description in force changed.
     Reconfigured,
+    /// An operator put a hold on it, or lifted one.
+    Held,
     /// Something worth knowing that needs no action by itself.
     Notice,
     /// Progress of a running call; shown, never stored.
@@ -70,6 +72,42 @@ pub struct Event {
     /// Why or what, in words. No secrets.
     #[serde(default)]
     pub message: String,
+    /// Who did it: command, process and host.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub actor: String,
+    /// What it was before, in a word; for changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What it is after, in a word; for changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+impl Event {
+    /// An event of an infrastructure as a whole.
+    pub fn new(infra_id: InfraId, event: EventKind, time: Timestamp, message: String) -> Self {
+        Self {
+            schema: 1,
+            time,
+            infra_id,
+            event,
+            slot: None,
+            node_id: None,
+            endpoint: None,
+            message,
+            actor: String::new(),
+            before: None,
+            after: None,
+        }
+    }
+
+    /// The same, with what was changed from what into what.
+    #[must_use]
+    pub fn from_to(mut self, before: impl ToString, after: impl ToString) -> Self {
+        self.before = Some(before.to_string());
+        self.after = Some(after.to_string());
+        self
+    }
 }
 
 /// Receives events while they happen. Called from the engine's tasks: it must return quickly.

@@ -59,6 +59,18 @@ pub fn generation_key(infra: &InfraId, number: u64) -> Key {
     Key::new(Table::Generation, infra.as_str(), format!("{number:012}"))
 }
 
+/// One of so many controllers of an infrastructure prunes its history.
+const HISTORY_PRUNED_BY: u64 = 32;
+
+/// Instances that requests named, with the reason to record.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// To be removed.
+    pub retire: Vec<(AttemptId, Cause)>,
+    /// To be replaced.
+    pub replace: Vec<(AttemptId, Cause)>,
+}
+
 /// The journal of one infrastructure under a lease, with the attempts it knows.
 pub struct Journal {
     store: Arc<dyn Store>,
@@ -177,28 +189,30 @@ impl Journal {
         self.commit(writes, events).await
     }
 
-    /// Applies scaling requests in one batch: new targets, instances named for removal, and the
-    /// deletion of exactly the requests that were applied.
+    /// Applies scaling requests in one batch: new targets, instances that were named, and the deletion
+    /// of exactly the requests that were applied.
     pub async fn apply_scaling(
         &self,
         record: &InfraRecord,
-        retire: Vec<(AttemptId, Cause)>,
+        named: Named,
         consumed: Vec<Write>,
         events: Vec<Event>,
     ) -> Result<(), EngineError> {
         let _changing = self.changing.lock().await;
-        let retired: Vec<Attempt> = retire
-            .into_iter()
-            .filter_map(|(id, cause)| {
-                self.attempt(&id).map(|attempt| Attempt { retire: Some(cause), ..attempt })
-            })
-            .collect();
+        let mut marked: BTreeMap<AttemptId, Attempt> = BTreeMap::new();
+        let retire = named.retire.into_iter().map(|(id, cause)| (id, cause, true));
+        let replace = named.replace.into_iter().map(|(id, cause)| (id, cause, false));
+        for (id, cause, for_good) in retire.chain(replace) {
+            let Some(mut attempt) = marked.remove(&id).or_else(|| self.attempt(&id)) else { continue };
+            *(if for_good { &mut attempt.retire } else { &mut attempt.replace }) = Some(cause);
+            marked.insert(id, attempt);
+        }
         let mut writes = consumed;
         writes.push(Write::Put(infra_key(&self.infra), encode(record)));
-        writes.extend(retired.iter().map(|a| Write::Put(self.attempt_key(&a.id), encode(a))));
+        writes.extend(marked.values().map(|a| Write::Put(self.attempt_key(&a.id), encode(a))));
         self.commit(writes, events).await?;
         self.with(|state| {
-            for attempt in retired {
+            for attempt in marked.into_values() {
                 state.attempts.insert(attempt.id.clone(), attempt);
             }
         });
@@ -408,17 +422,33 @@ impl Journal {
         Ok(())
     }
 
+    /// Forgets journal records and events from before `before`; those of open attempts are not needed for
+    /// recovery either. To read them all is dear, so only now and then a controller does it.
+    pub async fn prune_history(&self, before: Timestamp) -> Result<(), EngineError> {
+        if !self.lease.number().is_multiple_of(HISTORY_PRUNED_BY) {
+            return Ok(());
+        }
+        let mut writes = Vec::new();
+        for (table, field) in [(Table::Journal, "at"), (Table::Event, "time")] {
+            for record in self.store.list(table, self.infra.as_str(), "").await? {
+                let at = record.value.get(field).and_then(|at| at.as_str()?.parse::<Timestamp>().ok());
+                if at.is_none_or(|at| at >= before) {
+                    break;
+                }
+                writes.push(Write::Delete(Key::new(table, self.infra.as_str(), record.id)));
+            }
+        }
+        if writes.is_empty() { Ok(()) } else { self.commit(writes, Vec::new()).await }
+    }
+
     /// An event of this infrastructure, about `attempt` if given.
     pub fn event(&self, kind: EventKind, attempt: Option<&Attempt>, message: String) -> Event {
         Event {
-            schema: 1,
-            time: self.clock.wall(),
-            infra_id: self.infra.clone(),
-            event: kind,
             slot: attempt.map(|attempt| attempt.slot.clone()),
             node_id: attempt.map(|attempt| attempt.node_id.clone()),
             endpoint: attempt.map(|attempt| attempt.place.endpoint.clone()),
-            message,
+            actor: self.lease.holder().to_string(),
+            ..Event::new(self.infra.clone(), kind, self.clock.wall(), message)
         }
     }
 

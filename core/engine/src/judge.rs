@@ -65,7 +65,7 @@ pub struct Seen {
 pub struct Verdict {
     /// The state.
     pub state: InstanceState,
-    /// Why, in plain words, such as `port 8080 closed for 42 s of 600 s`; empty when ready.
+    /// Why, in plain words, such as `port 8080 closed for 42 s of 600 s`; empty when all is well.
     pub reason: String,
     /// The failing period as it stands after this observation.
     pub failing: Option<Failing>,
@@ -145,9 +145,29 @@ fn judge_health(
     let reasons: Vec<&str> =
         checks.iter().filter(|check| !check.passed).map(|check| check.reason.as_str()).collect();
     if reasons.is_empty() {
-        return verdict;
+        return judge_passing(verdict, attempt, now);
     }
     judge_failing(verdict, attempt, &reasons.join(", "), now, policy)
+}
+
+/// The verdict on an instance that passes its checks: one that was not ready has to do so often enough.
+fn judge_passing(verdict: Verdict, attempt: &Attempt, now: Timestamp) -> Verdict {
+    let wanted = attempt.implementation.health().success_threshold;
+    let before = attempt.failing.as_ref();
+    let passes = before.map_or(0, |failing| failing.passes) + 1;
+    if passes >= wanted || !(attempt.ready_at.is_none() || attempt.is_unhealthy()) {
+        return verdict;
+    }
+    let failing = Failing {
+        since: before.map_or(now, |failing| failing.since),
+        counted: before.map_or(0.0, |failing| failing.counted),
+        last: now,
+        failures: before.map_or(0, |failing| failing.failures),
+        passes,
+    };
+    let state = if attempt.ready_at.is_none() { InstanceState::Pending } else { InstanceState::Unhealthy };
+    let reason = format!("passed {passes} of {wanted} checks in a row");
+    Verdict { state, reason, failing: Some(failing), ..verdict }
 }
 
 /// The verdict on an instance that fails as `what` says: it depends on how long that has been so.
@@ -158,11 +178,18 @@ fn judge_failing(
     now: Timestamp,
     policy: &Policy,
 ) -> Verdict {
+    let health = attempt.implementation.health();
     let failing = prolong(attempt.failing.as_ref(), now, policy.observation_gap);
-    let timeout = attempt.implementation.health().timeout;
+    let starting = attempt.ready_at.is_none();
+    let timeout = if starting { health.startup_timeout } else { health.timeout };
+    let threshold = health.failure_threshold;
+    if !starting && failing.failures < threshold {
+        let reason = format!("{what} ({} of {threshold} failed checks in a row)", failing.failures);
+        return Verdict { reason, failing: Some(failing), ..verdict };
+    }
     let state = if failing.counted > timeout as f64 {
         InstanceState::Unresponsive
-    } else if attempt.ready_at.is_none() {
+    } else if starting {
         InstanceState::Pending
     } else {
         InstanceState::Unhealthy
@@ -174,10 +201,16 @@ fn judge_failing(
 /// The failing period after one more failed observation at `now`.
 fn prolong(failing: Option<&Failing>, now: Timestamp, gap: Duration) -> Failing {
     match failing {
-        None => Failing { since: now, counted: 0.0, last: now },
+        None => Failing { since: now, counted: 0.0, last: now, failures: 1, passes: 0 },
         Some(failing) => {
             let passed = now.duration_since(failing.last).as_secs_f64().clamp(0.0, gap.as_secs_f64());
-            Failing { since: failing.since, counted: failing.counted + passed, last: now }
+            Failing {
+                since: failing.since,
+                counted: failing.counted + passed,
+                last: now,
+                failures: failing.failures.saturating_add(1),
+                passes: 0,
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! takes over when the beat stays the same for one whole lease on the contender's *own* monotonic clock,
 //! or when the holder ran on this boot of this machine and is provably dead.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,6 +37,16 @@ pub struct Holder {
     /// The namespace its process id belongs to: containers of one machine share the boot.
     #[serde(default)]
     pub pid_namespace: String,
+    /// Name of the user it runs for, or the number where there is no name.
+    #[serde(default)]
+    pub user: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, host, command, pid, .. } = self;
+        write!(f, "{user}@{host}: {command} (process {pid})")
+    }
 }
 
 impl Holder {
@@ -54,6 +65,7 @@ impl Holder {
                 Life::Over | Life::Hidden => 0,
             },
             pid_namespace: pid_namespace(),
+            user: user(),
         }
     }
 
@@ -68,6 +80,14 @@ impl Holder {
             Life::Since(start_time) => start_time != self.start_time,
             Life::Hidden => false,
         }
+    }
+}
+
+fn user() -> String {
+    let uid = nix::unistd::geteuid();
+    match nix::unistd::User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
     }
 }
 
@@ -199,6 +219,7 @@ struct Inner {
     ttl: Duration,
     number: u64,
     version: u64,
+    holder: Holder,
     /// Monotonic milliseconds at which the last successful renewal was *begun*.
     renewed_at: AtomicU64,
     counter: AtomicU64,
@@ -349,6 +370,7 @@ impl Request<'_> {
             ttl: self.ttl,
             number,
             version,
+            holder: self.holder.clone(),
             renewed_at: AtomicU64::new(millis(begun)),
             counter: AtomicU64::new(0),
             observed_at: AtomicU64::new(observed_at),
@@ -429,6 +451,11 @@ impl Lease {
     /// The infrastructure.
     pub fn infra(&self) -> &InfraId {
         &self.inner.infra
+    }
+
+    /// Who holds it.
+    pub fn holder(&self) -> &Holder {
+        &self.inner.holder
     }
 
     /// The fencing number.

@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod handler;
 pub mod health;
+pub mod hold;
 pub mod ids;
 pub mod journal;
 pub mod judge;

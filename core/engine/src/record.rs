@@ -172,7 +172,8 @@ pub enum Phase {
     },
 }
 
-/// A period in which an instance was seen failing its checks. Only time that was observed counts.
+/// A period in which an instance was seen failing its checks, until it has passed them often enough
+/// again. Only time that was observed counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failing {
     /// First failure of the period.
@@ -181,6 +182,12 @@ pub struct Failing {
     pub counted: f64,
     /// The latest observation that was counted.
     pub last: Timestamp,
+    /// Failed observations in a row, as far as the thresholds ask for it.
+    #[serde(default)]
+    pub failures: u32,
+    /// Passed observations in a row since the last failed one.
+    #[serde(default)]
+    pub passes: u32,
 }
 
 /// One try to fill a slot, and the instance it made.
@@ -240,6 +247,9 @@ pub struct Attempt {
     /// Set when a scaling request named this instance for removal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retire: Option<Cause>,
+    /// Set when a user asked for another instance in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<Cause>,
 }
 
 impl Attempt {
@@ -251,6 +261,12 @@ impl Attempt {
     /// Whether the resource exists as far as we know.
     pub fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live)
+    }
+
+    /// Whether it was seen failing its checks so often that it is not ready any more.
+    pub fn is_unhealthy(&self) -> bool {
+        let threshold = self.implementation.health().failure_threshold;
+        self.failing.as_ref().is_some_and(|failing| failing.failures >= threshold)
     }
 
     /// The instance record that templates and health checks can read.
@@ -281,6 +297,8 @@ pub enum ScaleChange {
     RemoveInstance(String),
     /// Exactly so many.
     Set(u32),
+    /// Another instance in the place of one, named by node id, slot or address. Their number stays.
+    ReplaceInstance(String),
 }
 
 /// A scaling request waiting for the next pass.

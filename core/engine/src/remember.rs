@@ -20,14 +20,16 @@ pub async fn remember(
 ) -> Result<(), EngineError> {
     let first_ready = verdict.state == InstanceState::Ready && attempt.ready_at.is_none();
     let moved = attempt.addresses != verdict.addresses || attempt.private_address != verdict.private_address;
-    let failing = failing_changed(attempt.failing.as_ref(), verdict.failing.as_ref());
+    let threshold = attempt.implementation.health().failure_threshold;
+    let failing = failing_changed(attempt.failing.as_ref(), verdict.failing.as_ref(), threshold);
     if !first_ready && !moved && !failing {
         return Ok(());
     }
-    let event = match (attempt.ready_at.is_some(), &attempt.failing, &verdict.failing) {
+    let is_unhealthy = verdict.failing.as_ref().is_some_and(|failing| failing.failures >= threshold);
+    let event = match (attempt.ready_at.is_some(), attempt.is_unhealthy(), is_unhealthy) {
         (false, _, _) if first_ready => Some((EventKind::NodeCreated, verdict.addresses.join(" "))),
-        (true, None, Some(_)) => Some((EventKind::NodeUnhealthy, verdict.reason.clone())),
-        (true, Some(_), None) => Some((EventKind::NodeHealthy, String::new())),
+        (true, false, true) => Some((EventKind::NodeUnhealthy, verdict.reason.clone())),
+        (true, true, false) => Some((EventKind::NodeHealthy, String::new())),
         _ => None,
     };
     journal
@@ -43,9 +45,13 @@ pub async fn remember(
         .await
 }
 
-fn failing_changed(before: Option<&Failing>, after: Option<&Failing>) -> bool {
+fn failing_changed(before: Option<&Failing>, after: Option<&Failing>, threshold: u32) -> bool {
     match (before, after) {
-        (Some(before), Some(after)) => after.counted - before.counted >= FAILING_STEP,
+        (Some(before), Some(after)) => {
+            after.counted - before.counted >= FAILING_STEP
+                || before.failures.min(threshold) != after.failures.min(threshold)
+                || before.passes != after.passes
+        }
         (None, None) => false,
         _ => true,
     }

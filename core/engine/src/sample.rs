@@ -24,6 +24,7 @@ pub(crate) fn node(name: &str, min: u32, max: u32) -> Node {
         scaling_source: None,
         filter: None,
         variables: Map::new(),
+        care: Default::default(),
     }
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn attempt(slot: &str, created: i64) -> Attempt {
         failing: None,
         checks: Vec::new(),
         retire: None,
+        replace: None,
         slot,
     }
 }

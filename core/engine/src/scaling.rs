@@ -13,6 +13,8 @@ pub struct Scaled {
     pub target: u32,
     /// Instances that were named for removal and will be removed.
     pub retire: Vec<AttemptId>,
+    /// Instances that were named to be replaced.
+    pub replace: Vec<AttemptId>,
     /// What could not be done as asked, in words.
     pub notes: Vec<String>,
 }
@@ -29,6 +31,7 @@ pub fn fold(
     let mut base = i64::from(target.clamp(limits.min, limits.max));
     let mut anonymous: i64 = 0;
     let mut named: Vec<AttemptId> = Vec::new();
+    let mut replace: Vec<AttemptId> = Vec::new();
     let mut notes = Vec::new();
     for change in changes {
         match change {
@@ -43,6 +46,13 @@ pub fn fold(
                 Some(attempt) => named.push(attempt.id.clone()),
                 None => notes.push(format!("node '{node}' has no instance '{text}'; request ignored")),
             },
+            ScaleChange::ReplaceInstance(text) => match find(instances, text) {
+                Some(attempt) if is_leaving(attempt) => {
+                    notes.push(format!("instance '{text}' of node '{node}' is being removed already"));
+                }
+                Some(attempt) => replace.push(attempt.id.clone()),
+                None => notes.push(format!("node '{node}' has no instance '{text}'; request ignored")),
+            },
         }
     }
     let wanted = base - anonymous - named.len() as i64;
@@ -55,7 +65,8 @@ pub fn fold(
     let target = wanted.clamp(i64::from(limits.min), i64::from(limits.max));
     // An instance is removed because it was named only as far as the limits allow a removal at all.
     named.truncate(usize::try_from(base - target).unwrap_or(0));
-    Scaled { target: u32::try_from(target).unwrap_or(limits.min), retire: named, notes }
+    replace.retain(|id| !named.contains(id));
+    Scaled { target: u32::try_from(target).unwrap_or(limits.min), retire: named, replace, notes }
 }
 
 /// The instance called `text`: by node id, else by slot, else by address; one that stays before one that

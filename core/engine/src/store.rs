@@ -35,11 +35,13 @@ pub enum Table {
     Scaling,
     /// Who controls the infrastructure.
     Lease,
+    /// What operators keep the engine from doing.
+    Hold,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Definition,
         Self::Infrastructure,
         Self::Generation,
@@ -50,6 +52,7 @@ impl Table {
         Self::Event,
         Self::Scaling,
         Self::Lease,
+        Self::Hold,
     ];
 
     /// The name of the table in a store.
@@ -65,6 +68,7 @@ impl Table {
             Self::Event => "event",
             Self::Scaling => "scaling",
             Self::Lease => "lease",
+            Self::Hold => "hold",
         }
     }
 }

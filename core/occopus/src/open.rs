@@ -8,7 +8,7 @@ use occopus_descriptor::configuration::Configuration;
 use occopus_descriptor::search::{SearchError, Surroundings, Wanted, find};
 use occopus_engine::clock::{Clock, Random, SystemClock};
 use occopus_engine::engine::{Engine, Handlers, Policy};
-use occopus_engine::event::EventKind;
+use occopus_engine::event::{Event, EventKind};
 use occopus_engine::handler::ResourceHandler;
 use occopus_engine::ids::InfraId;
 use occopus_engine::store::Store;
@@ -86,16 +86,12 @@ impl Occopus {
 
     /// Tells the caller's event sink that a lease is waited for.
     pub(crate) fn say_waiting(&self, infra: &InfraId, holder: &str) {
-        self.engine.events.event(&occopus_engine::event::Event {
-            schema: 1,
-            time: self.engine.clock.wall(),
-            infra_id: infra.clone(),
-            event: EventKind::Progress,
-            slot: None,
-            node_id: None,
-            endpoint: None,
-            message: format!("waiting for {holder}"),
-        });
+        self.engine.events.event(&Event::new(
+            infra.clone(),
+            EventKind::Progress,
+            self.engine.clock.wall(),
+            format!("waiting for {holder}"),
+        ));
     }
 }
 

@@ -42,6 +42,7 @@ fn infrastructure(file: &yaml::Node, expected: &Value) -> Infrastructure {
         scaling_source: node.get("scaling").map(yaml::Node::to_json),
         filter: None,
         variables: expected["nodes"][text(node, "name")]["variables"].as_object().unwrap().clone(),
+        care: Default::default(),
     });
     Infrastructure {
         name: text(file, "infra_name"),

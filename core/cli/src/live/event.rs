@@ -56,15 +56,11 @@ pub(crate) mod tests {
 
     /// An event of slot `worker/1`, or of the infrastructure for kinds that have no slot.
     pub(crate) fn event(kind: EventKind, slot: Option<&str>, message: &str) -> Event {
+        let time = Timestamp::from_second(1_700_000_000).expect("valid");
         Event {
-            schema: 1,
-            time: Timestamp::from_second(1_700_000_000).expect("valid"),
-            infra_id: InfraId::from("i1"),
-            event: kind,
             slot: slot.map(|slot| slot.parse::<Slot>().expect("a slot")),
             node_id: slot.map(|_| "n1".into()),
-            endpoint: None,
-            message: message.to_owned(),
+            ..Event::new(InfraId::from("i1"), kind, time, message.to_owned())
         }
     }
 

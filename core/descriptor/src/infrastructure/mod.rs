@@ -182,6 +182,7 @@ fn node(source: &Node, shared: &Map<String, Json>, diagnostics: &mut Diagnostics
         scaling_source: source.get("scaling").map(Node::to_json),
         filter,
         variables: overlay(shared.clone(), own),
+        care: model::Care::default(),
     })
 }
 

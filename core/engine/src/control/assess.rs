@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::handler::Found;
+use crate::hold::{Holds, holds};
 use crate::ids::InfraId;
 use crate::journal::{generation_key, infra_key, read, read_all};
 use crate::judge::judge;
@@ -21,10 +22,11 @@ pub async fn assess(
     engine: &Engine,
     (record, generation): (InfraRecord, Generation),
     attempts: Vec<Attempt>,
-    infra: &InfraId,
+    holds: Holds,
     order: Order,
     eager: bool,
 ) -> Situation {
+    let infra = &record.id;
     let (closed, open): (Vec<Attempt>, Vec<Attempt>) = attempts.into_iter().partition(Attempt::is_closed);
     let (mut seen, late) =
         tokio::join!(observe(engine, (infra, &record.name), &open), late_arrivals(engine, &closed, infra));
@@ -38,7 +40,7 @@ pub async fn assess(
         .collect();
     let topology = Topology::of(&generation, engine.contextualiser.as_ref());
     let eager = eager.then_some(now);
-    Situation { now, record, generation, topology, instances, closed, late, order, eager }
+    Situation { now, record, generation, topology, instances, closed, late, order, holds, eager }
 }
 
 /// Resources of closed attempts that appeared after all: an answer that one does not exist may have been
@@ -142,7 +144,8 @@ pub async fn survey(engine: &Engine, infra: &InfraId, order: Order) -> Result<Su
     let lease = inspect(engine.store.as_ref(), infra).await?;
     let requests: Vec<(String, ScaleRequest)> =
         read_all(engine.store.as_ref(), Table::Scaling, infra.as_str()).await?;
-    let situation = assess(engine, (record, generation), attempts, infra, order, false).await;
+    let holds = holds(engine.store.as_ref(), infra, engine.clock.wall()).await?;
+    let situation = assess(engine, (record, generation), attempts, holds, order, false).await;
     let plan = plan(&situation, &engine.policy);
     Ok(Survey {
         situation,

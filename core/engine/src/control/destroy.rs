@@ -10,6 +10,7 @@ use crate::enact::Failed;
 use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::handler::{Found, Place};
+use crate::hold::holds;
 use crate::ids::Slot;
 use crate::journal::infra_key;
 use crate::observe::find;
@@ -35,9 +36,20 @@ pub enum Demolished {
 const ROUNDS: usize = 5;
 
 impl Controller<'_> {
-    /// Destroys everything of the infrastructure.
+    /// Destroys everything of the infrastructure; refused, and nothing is changed, if an operator
+    /// protects it or a part of it.
     pub async fn destroy(&self, on_plan: OnPlan<'_>) -> Result<Demolished, EngineError> {
         let mut record = self.journal.record().await?;
+        let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
+        if let Some(hold) = holds.any_protection().filter(|_| record.goal != Goal::Absent) {
+            let whom = hold.node.as_ref().map(|node| format!(" {node}")).unwrap_or_default();
+            return Err(EngineError::Description(format!(
+                "infrastructure '{}' is not destroyed: {}; lift that with `occopus unprotect {}{whom}` first",
+                record.name,
+                hold.describe(),
+                record.name,
+            )));
+        }
         if record.goal != Goal::Absent {
             record.goal = Goal::Absent;
             let text = format!("'{}' is to be destroyed", record.name);
@@ -199,6 +211,7 @@ fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp) -> Attemp
             scaling_source: None,
             filter: None,
             variables: Map::new(),
+            care: Default::default(),
         },
         implementation_index: 0,
         implementation: Implementation {
@@ -222,5 +235,6 @@ fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp) -> Attemp
         failing: None,
         checks: Vec::new(),
         retire: None,
+        replace: None,
     }
 }

@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 pub use assess::{Health, Survey, assess, load, survey};
 pub use build::Built;
 pub use destroy::Demolished;
-pub use scale::{request_scaling, waiting_requests};
+pub use scale::{known_node, request_scaling, waiting_requests};
 
 use crate::enact::{Enacted, enact};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::EventKind;
+use crate::hold::holds;
 use crate::ids::InfraId;
 use crate::journal::Journal;
 use crate::lease::{Holder, Request, Sighting};
@@ -114,6 +115,7 @@ impl<'a> Controller<'a> {
 
     /// Lets go of the lease.
     pub async fn close(self) -> Result<(), EngineError> {
+        self.journal.prune_history(self.engine.clock.wall() - self.engine.policy.history).await?;
         self.journal.release().await
     }
 
@@ -121,11 +123,12 @@ impl<'a> Controller<'a> {
     async fn look(&self, eager: Option<Timestamp>) -> Result<Situation, EngineError> {
         let record = self.journal.record().await?;
         let generation = self.journal.generation(record.generation).await?;
+        let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
         let mut situation = assess(
             self.engine,
             (record, generation),
             self.journal.attempts(),
-            self.journal.infra(),
+            holds,
             self.options.order,
             eager.is_some(),
         )

@@ -1,11 +1,13 @@
 //! Scaling requests: registered by anybody, consumed exactly once by the controller.
 
+use occopus_descriptor::model::Node;
+
 use crate::control::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::EventKind;
-use crate::ids::{AttemptId, InfraId};
-use crate::journal::{encode, infra_key, read, read_all};
+use crate::ids::InfraId;
+use crate::journal::{Named, encode, infra_key, read, read_all};
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord, ScaleChange, ScaleRequest};
 use crate::scaling::{Scaled, fold};
 use crate::store::{Batch, Key, Table, Write};
@@ -25,7 +27,7 @@ pub async fn request_scaling(
             record.name
         )));
     }
-    let described = generation.infrastructure.node(node).ok_or_else(|| unknown_node(&generation, node))?;
+    let described = known_node(&generation, node)?;
     let mine: Vec<&Attempt> = attempts.iter().filter(|a| !a.is_closed() && a.slot.node == node).collect();
     let waiting = waiting_requests(engine, infra).await?;
     let target = record.targets.get(node).copied().unwrap_or(described.scaling.min);
@@ -34,7 +36,7 @@ pub async fn request_scaling(
     let all: Vec<ScaleChange> = earlier.iter().chain(changes).cloned().collect();
     let scaled = fold(node, target, described.scaling, &mine, &all);
     for change in changes {
-        if let ScaleChange::RemoveInstance(text) = change
+        if let ScaleChange::RemoveInstance(text) | ScaleChange::ReplaceInstance(text) = change
             && scaled.notes.iter().any(|note| note.contains(&format!("no instance '{text}'")))
         {
             let known: Vec<String> = mine
@@ -67,13 +69,17 @@ pub async fn waiting_requests(
     read_all(engine.store.as_ref(), Table::Scaling, infra.as_str()).await
 }
 
-fn unknown_node(generation: &Generation, node: &str) -> EngineError {
-    let names: Vec<&str> = generation.infrastructure.nodes.iter().map(|node| node.name.as_str()).collect();
-    EngineError::Description(format!(
-        "infrastructure '{}' has no node '{node}'; it has: {}",
-        generation.infrastructure.name,
-        names.join(", ")
-    ))
+/// The node called `name`, or an error that says which there are.
+pub fn known_node<'a>(generation: &'a Generation, name: &str) -> Result<&'a Node, EngineError> {
+    generation.infrastructure.node(name).ok_or_else(|| {
+        let names: Vec<&str> =
+            generation.infrastructure.nodes.iter().map(|node| node.name.as_str()).collect();
+        EngineError::Description(format!(
+            "infrastructure '{}' has no node '{name}'; it has: {}",
+            generation.infrastructure.name,
+            names.join(", ")
+        ))
+    })
 }
 
 impl Controller<'_> {
@@ -101,7 +107,7 @@ impl Controller<'_> {
         let generation = self.journal.generation(record.generation).await?;
         let attempts = self.journal.attempts();
         let mut events = Vec::new();
-        let mut retire: Vec<(AttemptId, Cause)> = Vec::new();
+        let mut named = Named::default();
         for node in &generation.infrastructure.nodes {
             let changes: Vec<ScaleChange> = requests
                 .iter()
@@ -115,15 +121,21 @@ impl Controller<'_> {
                 attempts.iter().filter(|a| !a.is_closed() && a.slot.node == node.name).collect();
             let target = record.targets.get(&node.name).copied().unwrap_or(node.scaling.min);
             let scaled = fold(&node.name, target, node.scaling, &mine, &changes);
-            record.targets.insert(node.name.clone(), scaled.target);
             let cause = Cause(format!("a scaling request for '{}' named it", node.name));
-            retire.extend(scaled.retire.into_iter().map(|id| (id, cause.clone())));
+            named.retire.extend(scaled.retire.into_iter().map(|id| (id, cause.clone())));
+            let cause = Cause("a user asked for another instance in its place".to_owned());
+            named.replace.extend(scaled.replace.into_iter().map(|id| (id, cause.clone())));
             for note in scaled.notes {
                 events.push(self.journal.event(EventKind::Notice, None, note));
             }
+            if changes.iter().all(|change| matches!(change, ScaleChange::ReplaceInstance(_))) {
+                continue;
+            }
+            record.targets.insert(node.name.clone(), scaled.target);
             let text = format!("'{}' is to have {} instances (was {target})", node.name, scaled.target);
-            events.push(self.journal.event(EventKind::Scaled, None, text));
+            let event = self.journal.event(EventKind::Scaled, None, text);
+            events.push(event.from_to(target, scaled.target));
         }
-        self.journal.apply_scaling(&record, retire, consumed, events).await
+        self.journal.apply_scaling(&record, named, consumed, events).await
     }
 }

@@ -210,6 +210,7 @@ impl Enactor<'_> {
             failing: None,
             checks: Vec::new(),
             retire: None,
+            replace: None,
         }
     }
 

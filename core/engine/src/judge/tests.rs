@@ -69,7 +69,7 @@ fn a_fresh_instance_that_is_not_listed_is_not_lost_yet() {
 #[test]
 fn a_back_end_that_cannot_be_asked_says_nothing_about_the_instance() {
     let before = Attempt {
-        failing: Some(Failing { since: at(1), counted: 50.0, last: at(51) }),
+        failing: Some(Failing { since: at(1), counted: 50.0, last: at(51), failures: 2, passes: 0 }),
         ..attempt("worker/1", 1)
     };
     let seen = Seen { resource: Err("connection refused".to_owned()), ..seen(ResourceState::Running, None) };
@@ -134,7 +134,7 @@ fn what_starts_again_after_it_was_ready_has_the_time_of_its_health_checks() {
 
 #[test]
 fn a_check_that_passes_ends_the_failing_period() {
-    let failing = Some(Failing { since: at(1), counted: 99.0, last: at(100) });
+    let failing = Some(Failing { since: at(1), counted: 99.0, last: at(100), failures: 2, passes: 0 });
     let instance = Attempt { failing, ..attempt("worker/1", 0) };
     let verdict = judge(&instance, &seen(ResourceState::Running, Some(true)), at(101), &policy());
     assert_eq!((verdict.state, verdict.failing), (InstanceState::Ready, None));
@@ -146,4 +146,55 @@ fn known_addresses_stay_when_none_are_seen() {
     without.resource = Ok(Observation::bare(ResourceState::Running, ""));
     let instance = attempt("worker/1", 0);
     assert_eq!(judge(&instance, &without, at(50), &policy()).addresses, instance.addresses);
+}
+
+/// What `instance` is taken for, look by look, ten seconds apart, and whether a look is worth a write.
+fn history(mut instance: Attempt, passes: &[bool]) -> Vec<InstanceState> {
+    let look = |(number, passed): (usize, &bool)| {
+        let now = at(2000 + 10 * number as i64);
+        let verdict = judge(&instance, &seen(ResourceState::Running, Some(*passed)), now, &policy());
+        instance.failing.clone_from(&verdict.failing);
+        if verdict.state == InstanceState::Ready && instance.ready_at.is_none() {
+            instance.ready_at = Some(now);
+        }
+        verdict.state
+    };
+    passes.iter().enumerate().map(look).collect()
+}
+
+fn with_health(mut instance: Attempt, key: &str, value: i64) -> Attempt {
+    let section = instance.implementation.health_check.get_or_insert_default();
+    section.insert(key.to_owned(), value.into());
+    instance
+}
+
+#[test]
+fn a_ready_instance_is_unhealthy_only_after_as_many_failures_in_a_row_as_its_threshold() {
+    use InstanceState::{Ready, Unhealthy};
+    let instance = with_health(attempt("worker/1", 0), "failure_threshold", 3);
+    assert_eq!(
+        history(instance, &[false, false, true, false, false, false, true]),
+        [Ready, Ready, Ready, Ready, Ready, Unhealthy, Ready]
+    );
+}
+
+#[test]
+fn an_instance_is_ready_only_after_as_many_passes_in_a_row_as_its_threshold() {
+    use InstanceState::{Pending, Ready, Unhealthy};
+    let starting = with_health(starting(), "success_threshold", 2);
+    assert_eq!(history(starting, &[true, false, true, true]), [Pending, Pending, Pending, Ready]);
+    let unhealthy = with_health(attempt("worker/1", 0), "success_threshold", 2);
+    assert_eq!(
+        history(unhealthy, &[true, false, true, false, true, true]),
+        [Ready, Unhealthy, Unhealthy, Unhealthy, Unhealthy, Ready]
+    );
+}
+
+#[test]
+fn what_was_never_ready_has_its_own_time() {
+    let failing = |instance: Attempt| *history(instance, &[false; 8]).last().unwrap();
+    let starting = with_health(starting(), "startup_timeout", 65);
+    assert_eq!(failing(starting), InstanceState::Unresponsive);
+    let ready = with_health(attempt("worker/1", 0), "startup_timeout", 65);
+    assert_eq!(failing(ready), InstanceState::Unhealthy);
 }

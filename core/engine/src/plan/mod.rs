@@ -2,6 +2,7 @@
 
 mod absent;
 mod budget;
+mod held;
 mod present;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::engine::Policy;
 use crate::handler::Found;
+use crate::hold::Holds;
 use crate::ids::{AttemptId, Slot};
 use crate::judge::Verdict;
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord};
@@ -53,6 +55,8 @@ pub struct Situation {
     pub late: Vec<Found>,
     /// The order of creation.
     pub order: Order,
+    /// What operators keep the engine from doing.
+    pub holds: Holds,
     /// When a user asked for a build. A slot that failed before that is tried at once, with each of its
     /// implementations once; `None` for a maintainer, who gives a slot time.
     pub eager: Option<Timestamp>,
@@ -183,10 +187,11 @@ impl fmt::Display for Action {
 
 /// Plans the way from the situation to the goal.
 pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
-    match situation.record.goal {
+    let plan = match situation.record.goal {
         Goal::Present => present::plan(situation, policy),
         Goal::Absent => absent::plan(situation),
-    }
+    };
+    held::hold_back(plan, situation)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use occopus_descriptor::model::Node;
+use occopus_descriptor::model::{Heal, Node, ScaleDown};
 
 use super::absent::dependants_first;
 use super::budget::{Turn, turn};
@@ -154,9 +154,7 @@ impl<'a> Planner<'a> {
                 _ => kept.push(instance),
             }
         }
-        kept.sort_by_key(|instance| {
-            (state(instance).is_lost(), instance.attempt.created_at, instance.attempt.slot.index)
-        });
+        kept.sort_by_key(|instance| (state(instance).is_lost(), staying(node, &instance.attempt)));
         let mut slots: BTreeSet<&Slot> = BTreeSet::new();
         let (mut kept, second): (Vec<_>, Vec<_>) =
             kept.into_iter().partition(|instance| slots.insert(&instance.attempt.slot));
@@ -227,6 +225,9 @@ impl<'a> Planner<'a> {
             let what = What::Settle { attempt: attempt.id.clone(), wanted: true };
             return self.start(node, attempt.slot.clone(), what, cause);
         }
+        if let Some(cause) = &attempt.replace {
+            return self.exchange(node, attempt, cause.clone(), state(instance).is_lost());
+        }
         match state(instance) {
             InstanceState::Ready => Path::Ready,
             InstanceState::Pending => self.await_ready(node, attempt, reason),
@@ -242,8 +243,22 @@ impl<'a> Planner<'a> {
             InstanceState::Unresponsive if !self.may_replace_unresponsive(node) => {
                 self.defer(attempt.slot.clone(), format!("{reason}; too many fail at once to replace it"))
             }
+            InstanceState::Unresponsive | InstanceState::Dead | InstanceState::Gone
+                if node.care.heal == Heal::Report =>
+            {
+                let slot = &attempt.slot;
+                self.defer(
+                    slot.clone(),
+                    format!(
+                        "{reason}; '{}' is described with `heal: report`: replace it with `occopus replace {} \
+                         {slot}`",
+                        node.name, self.situation.record.name
+                    ),
+                )
+            }
             InstanceState::Unresponsive | InstanceState::Dead | InstanceState::Gone => {
-                self.replace(node, attempt, reason)
+                let cause = Cause(format!("{} {reason}", attempt.slot));
+                self.exchange(node, attempt, cause, true)
             }
         }
     }
@@ -253,13 +268,14 @@ impl<'a> Planner<'a> {
         self.start(node, attempt.slot.clone(), What::Await { attempt: attempt.id.clone() }, cause)
     }
 
-    fn replace(&mut self, node: &'a Node, attempt: &Attempt, reason: &str) -> Path {
-        let cause = Cause(format!("{} {reason}", attempt.slot));
-        match turn(self.situation, self.policy, node, &attempt.slot, Some(attempt)) {
+    /// Destroys an instance and fills its slot again; `failed` counts against the slot.
+    fn exchange(&mut self, node: &'a Node, attempt: &Attempt, cause: Cause, failed: bool) -> Path {
+        let failing = failed.then_some(attempt);
+        match turn(self.situation, self.policy, node, &attempt.slot, failing) {
             Turn::Later(text) => self.defer(attempt.slot.clone(), format!("{cause}; {text}")),
             Turn::Now(..) => {
-                let number = self.destroy(attempt, cause.clone(), true);
-                self.create(node, attempt.slot.clone(), cause, Some(attempt), &[number])
+                let number = self.destroy(attempt, cause.clone(), failed);
+                self.create(node, attempt.slot.clone(), cause, failing, &[number])
             }
         }
     }
@@ -367,7 +383,7 @@ impl<'a> Planner<'a> {
                 .count()
         };
         let unhealthy = of_node(&|s| matches!(s, InstanceState::Unresponsive | InstanceState::Unhealthy));
-        unhealthy as f64 <= self.policy.max_unhealthy * of_node(&|_| true) as f64
+        !node.care.max_unhealthy.is_some_and(|limit| limit.is_exceeded_by(unhealthy, of_node(&|_| true)))
     }
 
     /// Removes the instances of nodes that are no longer described.
@@ -408,6 +424,16 @@ impl<'a> Planner<'a> {
                 self.plan.push(found.identity.slot.clone(), what, Cause(cause.to_owned()));
             }
         }
+    }
+}
+
+/// Sorts the instances of a node: those that stay longest when there are too many come first.
+fn staying(node: &Node, attempt: &Attempt) -> (i128, u32) {
+    let (created, index) = (attempt.created_at.as_nanosecond(), attempt.slot.index);
+    match node.care.scale_down {
+        ScaleDown::Youngest => (created, index),
+        ScaleDown::Oldest => (-created, index),
+        ScaleDown::Highest => (0, index),
     }
 }
 

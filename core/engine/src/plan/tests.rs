@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use occopus_descriptor::model::{Care, Heal, ScaleDown, Share};
+
 use crate::handler::{ErrorKind, Identity, ProviderId, ResourceState};
+use crate::hold::{Hold, HoldKind};
 use crate::ids::{InfraId, StoreId};
 use crate::judge::InstanceState::{self, Dead, Gone, Pending, Ready, Unhealthy, Unknown, Unresponsive};
 use crate::record::{Outcome, Phase};
@@ -39,6 +42,7 @@ fn situation(instances: &[(&str, InstanceState)]) -> Situation {
         closed: Vec::new(),
         late: Vec::new(),
         order: Order::Parallel,
+        holds: Holds::default(),
         eager: None,
     }
 }
@@ -354,4 +358,128 @@ fn a_destroy_removes_dependants_first_and_settles_what_is_open() {
         "1 destroy db/1: 'shop' is to be destroyed [follows [0]]",
     ];
     assert_eq!(lines(&situation), expected);
+}
+
+fn held(kind: HoldKind, node: Option<&str>) -> Holds {
+    let hold = Hold {
+        kind,
+        node: node.map(str::to_owned),
+        reason: "migration".to_owned(),
+        actor: "ann".to_owned(),
+        since: at(0),
+        until: None,
+    };
+    Holds::in_force(vec![hold], at(NOW))
+}
+
+#[test]
+fn a_paused_node_is_left_alone_and_so_is_what_waits_for_it() {
+    let situation = Situation {
+        holds: held(HoldKind::Pause, Some("worker")),
+        ..situation(&[("db/1", Dead), ("worker/1", Dead)])
+    };
+    let plan = lines(&situation);
+    assert_eq!(plan[..2], ["0 destroy db/1: db/1 is Dead", "1 create db/1 on sim: db/1 is Dead [needs [0]]"]);
+    let reason = "'worker' is paused by ann: migration";
+    assert_eq!(plan[2], format!("later worker/1: worker/1 is Dead; {reason}"));
+    assert!(plan[3..].iter().all(|line| line.starts_with("later ") && line.ends_with(reason)), "{plan:?}");
+    assert!(plan.iter().any(|line| line.starts_with("later front/1")), "{plan:?}");
+}
+
+#[test]
+fn a_pause_that_is_over_holds_nothing_back() {
+    let hold = Hold { until: Some(at(NOW)), ..held(HoldKind::Pause, None).iter().next().unwrap().clone() };
+    let over = Situation { holds: Holds::in_force(vec![hold], at(NOW)), ..with_state("db/1", Dead) };
+    assert_eq!(lines(&over), lines(&with_state("db/1", Dead)));
+}
+
+#[test]
+fn a_pause_does_not_keep_from_destroying_the_whole_and_protection_does() {
+    let mut leaving = ready();
+    leaving.record.goal = Goal::Absent;
+    let paused = Situation { holds: held(HoldKind::Pause, None), ..leaving.clone() };
+    assert_eq!(lines(&paused), lines(&leaving));
+    let protected = Situation { holds: held(HoldKind::Protect, Some("db")), ..leaving };
+    assert!(!lines(&protected).iter().any(|line| line.contains("destroy db/1:")), "{:?}", lines(&protected));
+}
+
+#[test]
+fn what_is_protected_is_neither_replaced_nor_scaled_away_but_still_filled() {
+    let mut protected = situation(&[("db/1", Dead), ("worker/1", Ready), ("front/1", Ready)]);
+    protected.holds = held(HoldKind::Protect, None);
+    let plan = lines(&protected);
+    assert!(plan.iter().all(|line| !line.contains("destroy")), "{plan:?}");
+    assert!(
+        plan.contains(&"later db/1: db/1 is Dead; it is protected by ann: migration".to_owned()),
+        "{plan:?}"
+    );
+    let mut shrinking = situation(&[
+        ("db/1", Ready),
+        ("worker/1", Ready),
+        ("worker/2", Ready),
+        ("worker/3", Ready),
+        ("front/1", Ready),
+    ]);
+    shrinking.holds = held(HoldKind::Protect, Some("worker"));
+    edit(&mut shrinking, "worker/2", |i| i.attempt.retire = Some(Cause("it was named".to_owned())));
+    assert_eq!(lines(&shrinking), ["later worker/2: it was named; 'worker' is protected by ann: migration"]);
+    let mut growing = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
+    growing.holds = held(HoldKind::Protect, None);
+    assert_eq!(lines(&growing), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
+}
+
+#[test]
+fn an_instance_that_a_user_wants_replaced_is_exchanged_although_it_is_well() {
+    let mut situation = ready();
+    edit(&mut situation, "worker/2", |i| i.attempt.replace = Some(Cause("asked for".to_owned())));
+    assert_eq!(
+        lines(&situation),
+        ["0 destroy worker/2: asked for", "1 create worker/2 on sim: asked for [needs [0]]"]
+    );
+}
+
+fn cared_for(mut situation: Situation, care: Care) -> Situation {
+    situation.generation.infrastructure.nodes.iter_mut().for_each(|node| node.care = care);
+    situation
+}
+
+#[test]
+fn what_is_only_to_be_reported_is_not_replaced() {
+    let care = Care { heal: Heal::Report, ..Care::default() };
+    let plan = lines(&cared_for(with_state("worker/1", Dead), care));
+    assert_eq!(plan.len(), 1);
+    assert!(plan[0].starts_with("later worker/1: is Dead; 'worker' is described with `heal: report`"));
+}
+
+#[test]
+fn existing_instances_are_not_replaced_while_more_are_unhealthy_than_allowed() {
+    let limited = |limit| {
+        let care = Care { max_unhealthy: Some(limit), ..Care::default() };
+        lines(&cared_for(with_state("worker/1", Unresponsive), care))
+    };
+    for limit in [Share::Count(1), Share::Percent(50)] {
+        assert_eq!(limited(limit).len(), 2, "{limit:?}");
+    }
+    for limit in [Share::Count(0), Share::Percent(49)] {
+        let plan = limited(limit);
+        assert!(plan.len() == 1 && plan[0].contains("too many fail at once"), "{plan:?}");
+    }
+}
+
+#[test]
+fn a_node_says_which_instances_go_first() {
+    let go = |scale_down| {
+        let mut situation = situation(&[
+            ("db/1", Ready),
+            ("worker/3", Ready),
+            ("worker/1", Ready),
+            ("worker/2", Ready),
+            ("front/1", Ready),
+        ]);
+        situation = cared_for(situation, Care { scale_down, ..Care::default() });
+        lines(&situation)[0].split(':').next().unwrap().to_owned()
+    };
+    assert_eq!(go(ScaleDown::Youngest), "0 destroy worker/2");
+    assert_eq!(go(ScaleDown::Oldest), "0 destroy worker/3");
+    assert_eq!(go(ScaleDown::Highest), "0 destroy worker/3");
 }

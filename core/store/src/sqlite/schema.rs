@@ -20,7 +20,7 @@ pub(super) type Migration = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// All steps, oldest first: the number of those done is the schema version of a file. Never change or
 /// remove one that was released. A new kind of record needs `create_record_tables` once more.
-pub(super) const MIGRATIONS: &[Migration] = &[create_first_tables];
+pub(super) const MIGRATIONS: &[Migration] = &[create_first_tables, create_record_tables];
 
 fn create_first_tables(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(

@@ -49,6 +49,7 @@ impl Bench {
             scaling_source: None,
             filter: None,
             variables: variables.as_object().cloned().unwrap_or_default(),
+            care: Default::default(),
         };
         Self {
             infrastructure: Infrastructure {

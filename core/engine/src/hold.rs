@@ -1,0 +1,166 @@
+//! Holds: what an operator keeps the engine from doing. Pure, but for reading and writing the records.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::event::{Event, EventKind};
+use crate::ids::InfraId;
+use crate::journal::{encode, read_all};
+use crate::record::Goal;
+use crate::store::{Batch, Key, Store, Table, Write};
+
+/// What a hold keeps the engine from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldKind {
+    /// From changing anything, until it is resumed or its time is over. A destroy is not kept.
+    Pause,
+    /// From destroying or replacing anything, for whatever reason, until it is lifted.
+    Protect,
+}
+
+impl HoldKind {
+    /// The state in a word, as in `paused`.
+    pub fn participle(self) -> &'static str {
+        match self {
+            Self::Pause => "paused",
+            Self::Protect => "protected",
+        }
+    }
+}
+
+/// One hold on an infrastructure or on one of its nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What it keeps the engine from.
+    pub kind: HoldKind,
+    /// The node; `None` for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Why, in the operator's words.
+    #[serde(default)]
+    pub reason: String,
+    /// Who asked for it.
+    pub actor: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it ends by itself; `None` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Hold {
+    /// Whether it is about `node`.
+    pub fn covers(&self, node: &str) -> bool {
+        self.node.as_deref().is_none_or(|held| held == node)
+    }
+
+    /// The hold in words: `'worker' is paused by alice@host: … until …: reason`.
+    pub fn describe(&self) -> String {
+        let whom = self.node.as_deref().map_or_else(|| "it".to_owned(), |node| format!("'{node}'"));
+        let until = self.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
+        let reason = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
+        format!("{whom} is {} by {}{until}{reason}", self.kind.participle(), self.actor)
+    }
+
+    /// Its identifier among the holds of an infrastructure.
+    fn id(kind: HoldKind, node: Option<&str>) -> String {
+        // Names of nodes hold no colon.
+        format!("{}:{}", kind.participle(), node.unwrap_or_default())
+    }
+}
+
+/// The holds on one infrastructure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holds(Vec<Hold>);
+
+impl Holds {
+    /// Those of `all` that are in force at `now`.
+    pub fn in_force(all: Vec<Hold>, now: Timestamp) -> Self {
+        Self(all.into_iter().filter(|hold| hold.until.is_none_or(|until| now < until)).collect())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Hold> {
+        self.0.iter()
+    }
+
+    /// The hold that keeps the engine from changing anything of `node`.
+    pub fn pause(&self, node: &str) -> Option<&Hold> {
+        self.0.iter().find(|hold| hold.kind == HoldKind::Pause && hold.covers(node))
+    }
+
+    /// The hold that keeps the engine from destroying anything of `node`.
+    pub fn protection(&self, node: &str) -> Option<&Hold> {
+        self.0.iter().find(|hold| hold.kind == HoldKind::Protect && hold.covers(node))
+    }
+
+    /// Any hold that keeps the engine from destroying the infrastructure as a whole.
+    pub fn any_protection(&self) -> Option<&Hold> {
+        self.0.iter().find(|hold| hold.kind == HoldKind::Protect)
+    }
+}
+
+/// Reads the holds on `infra` that are in force at `now`.
+pub async fn holds(store: &dyn Store, infra: &InfraId, now: Timestamp) -> Result<Holds, EngineError> {
+    let all: Vec<(String, Hold)> = read_all(store, Table::Hold, infra.as_str()).await?;
+    Ok(Holds::in_force(all.into_iter().map(|(_, hold)| hold).collect(), now))
+}
+
+/// Puts `hold` on `infra`, in the place of an earlier one of its kind on the same node. The controller
+/// of the infrastructure heeds it from its next plan on.
+///
+/// # Errors
+/// If the infrastructure or the node is unknown, or if it is being destroyed.
+pub async fn put(engine: &Engine, infra: &InfraId, hold: &Hold) -> Result<(), EngineError> {
+    let (record, generation, _) = crate::control::load(engine, infra).await?;
+    if record.goal == Goal::Absent {
+        return Err(EngineError::Description(format!(
+            "infrastructure '{}' is being destroyed; it cannot be {} any more",
+            record.name,
+            hold.kind.participle()
+        )));
+    }
+    if let Some(node) = &hold.node {
+        crate::control::known_node(&generation, node)?;
+    }
+    let before = holds(engine.store.as_ref(), infra, engine.clock.wall()).await?;
+    let was = before.iter().find(|old| old.kind == hold.kind && old.node == hold.node);
+    let event = Event { actor: hold.actor.clone(), ..notice(engine, infra, hold.describe()) }
+        .from_to(was.map_or("free", |old| old.kind.participle()), hold.kind.participle());
+    let key = Key::new(Table::Hold, infra.as_str(), Hold::id(hold.kind, hold.node.as_deref()));
+    write(engine, infra, Write::Put(key, encode(hold)), event).await
+}
+
+/// Lifts the hold of `kind` from `node` of `infra`, or from all of it. Returns the hold; `None` if there
+/// was none.
+pub async fn lift(
+    engine: &Engine,
+    infra: &InfraId,
+    (kind, node): (HoldKind, Option<&str>),
+    actor: &str,
+) -> Result<Option<Hold>, EngineError> {
+    let key = Key::new(Table::Hold, infra.as_str(), Hold::id(kind, node));
+    let Some(hold) = crate::journal::read::<Hold>(engine.store.as_ref(), &key).await? else {
+        return Ok(None);
+    };
+    let whom = node.map_or_else(|| "it".to_owned(), |node| format!("'{node}'"));
+    let text = format!("{whom} is no longer {}", kind.participle());
+    let event = Event { actor: actor.to_owned(), ..notice(engine, infra, text) };
+    write(engine, infra, Write::Delete(key), event.from_to(kind.participle(), "free")).await?;
+    Ok(Some(hold))
+}
+
+fn notice(engine: &Engine, infra: &InfraId, text: String) -> Event {
+    Event::new(infra.clone(), EventKind::Held, engine.clock.wall(), text)
+}
+
+/// Operators write without the lease: a hold must work while another process works.
+async fn write(engine: &Engine, infra: &InfraId, write: Write, event: Event) -> Result<(), EngineError> {
+    let tell = Write::Append(Table::Event, infra.to_string(), encode(&event));
+    engine.store.commit(Batch { expect: Vec::new(), writes: vec![write, tell] }).await?;
+    engine.events.event(&event);
+    Ok(())
+}
