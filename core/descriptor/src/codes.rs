@@ -92,6 +92,17 @@ codes! {
     BAD_CONFIGURATION = "OCC0401", "The configuration file is malformed";
     UNKNOWN_MODULE = "OCC0402", "The configuration names a module that is not built in";
 
+    UNKNOWN_FILE = "OCC0500", "A file is of no kind that Occopus reads";
+    NO_DEFINITION = "OCC0501", "A node has a type without definition";
+    UNSATISFIED_FILTER = "OCC0502", "No implementation satisfies the filter of a node";
+    NO_DEPENDENCY = "OCC0503", "A template asks for a node that its own node does not depend on";
+    UNKNOWN_LOOK_UP = "OCC0504", "A template asks for a node that does not exist";
+    UNQUOTED_NODE = "OCC0505", "A template names a node without quotes";
+    UNDEFINED_NAME = "OCC0506", "A template reads a name that nothing declares";
+    UNUSED_VARIABLE = "OCC0507", "A variable is used by no template";
+    NO_CREDENTIALS = "OCC0508", "No credentials fit a resource";
+    NAME_TOO_LONG = "OCC0509", "A name is too long for the cloud it goes to";
+
     BAD_SECRET = "OCC0601", "A reference to a secret is malformed";
     MISPLACED_SECRET = "OCC0602", "A secret stands where none can be";
     MISSING_SECRET = "OCC0603", "A secret cannot be read";

@@ -45,7 +45,7 @@ const TAGS: &[&str] = &[
     "RemoteProviderStub",
 ];
 
-const DIALECT: Dialect = Dialect { plain_tags: TAGS, private: false, isolated: false };
+pub(crate) const DIALECT: Dialect = Dialect { plain_tags: TAGS, private: false, isolated: false };
 
 /// The Redis a configuration names. Its `Debug` form shows no password.
 #[derive(Clone, PartialEq)]
@@ -110,7 +110,7 @@ impl Configuration {
     }
 }
 
-fn check(root: &Node, path: &Path) -> Result<(Configuration, Diagnostics), Diagnostics> {
+pub(crate) fn check(root: &Node, path: &Path) -> Result<(Configuration, Diagnostics), Diagnostics> {
     let mut diagnostics = Diagnostics::new();
     if root.as_map().is_none() {
         return Err(wrong(root, "the configuration", "a mapping").into());

@@ -14,7 +14,7 @@ use crate::secret;
 use crate::yaml::{self, Dialect, Node};
 
 const SECTIONS: [Section; 2] = [Section::Resource, Section::ConfigManagement];
-const DIALECT: Dialect = Dialect { plain_tags: &[], private: true, isolated: false };
+pub(crate) const DIALECT: Dialect = Dialect { plain_tags: &[], private: true, isolated: false };
 
 /// The fields that a type needs.
 const FIELDS: [(&str, &[&str]); 7] = [
@@ -100,7 +100,7 @@ impl CredentialsFile {
         Self::check(&yaml::load_text(name, text, base, DIALECT)?)
     }
 
-    fn check(root: &Node) -> Result<(Self, Diagnostics), Diagnostics> {
+    pub(crate) fn check(root: &Node) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut diagnostics = Diagnostics::new();
         let mut entries = Vec::new();
         if root.as_map().is_none() && !root.is_null() {
@@ -148,9 +148,19 @@ impl CredentialsFile {
         found.next().is_none().then_some(&entry.data)
     }
 
+    /// The keys by which entries of `section` are chosen.
+    pub(crate) fn filter_keys(&self, section: Section) -> impl Iterator<Item = &str> {
+        self.of(section).flat_map(|entry| entry.filter.keys().map(String::as_str))
+    }
+
     fn of(&self, section: Section) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.section == section)
     }
+}
+
+/// Whether the resource type or config manager `kind` works with credentials only.
+pub(crate) fn needs_credentials(kind: &str) -> bool {
+    FIELDS.iter().any(|(of, _)| *of == kind)
 }
 
 fn bad(at: &Node, message: impl Into<String>) -> Diagnostic {

@@ -13,6 +13,7 @@ mod printing;
 mod scan;
 mod section;
 mod templates;
+mod uses;
 mod yaml;
 
 pub use names::mappings;

@@ -35,7 +35,7 @@ pub(crate) fn name_arguments(source: &str) -> String {
 }
 
 /// Start of the next tag and the character that closes it together with `}`.
-fn next_tag(text: &str) -> Option<(usize, u8)> {
+pub(crate) fn next_tag(text: &str) -> Option<(usize, u8)> {
     text.as_bytes().windows(2).enumerate().find_map(|(start, pair)| match pair {
         b"{{" => Some((start, b'}')),
         b"{%" => Some((start, b'%')),
@@ -45,7 +45,7 @@ fn next_tag(text: &str) -> Option<(usize, u8)> {
 }
 
 /// Whether `tag` begins with a statement called `name`.
-fn is_tag(tag: &str, name: &str) -> bool {
+pub(crate) fn is_tag(tag: &str, name: &str) -> bool {
     tag.strip_prefix("{%").is_some_and(|body| {
         let body = body.trim_start_matches(['-', '+']).trim_start();
         body.strip_prefix(name).is_some_and(|after| !after.starts_with(is_word))
@@ -53,7 +53,7 @@ fn is_tag(tag: &str, name: &str) -> bool {
 }
 
 /// Length of a raw block with both of its tags.
-fn raw_length(tag: &str) -> usize {
+pub(crate) fn raw_length(tag: &str) -> usize {
     let mut start = 2;
     while let Some(offset) = tag[start..].find("{%") {
         start += offset;
@@ -66,7 +66,7 @@ fn raw_length(tag: &str) -> usize {
 }
 
 /// Length of a tag whose end is `close` and `}`; a string literal may hold the same characters.
-fn tag_length(tag: &str, close: u8) -> usize {
+pub(crate) fn tag_length(tag: &str, close: u8) -> usize {
     let bytes = tag.as_bytes();
     let mut at = 2;
     while at < bytes.len() {
@@ -80,7 +80,7 @@ fn tag_length(tag: &str, close: u8) -> usize {
 }
 
 /// Length of the string literal at the start of `bytes`, with its quotes.
-fn literal_length(bytes: &[u8]) -> usize {
+pub(crate) fn literal_length(bytes: &[u8]) -> usize {
     let mut at = 1;
     while at < bytes.len() && bytes[at] != bytes[0] {
         at += if bytes[at] == b'\\' { 2 } else { 1 };
@@ -119,11 +119,11 @@ fn bare_argument(text: &str) -> Option<(&str, &str)> {
     is_identifier.then(|| (&text[..text.len() - end.len()], name))
 }
 
-fn word_length(text: &str) -> usize {
+pub(crate) fn word_length(text: &str) -> usize {
     text.find(|character| !is_word(character)).unwrap_or(text.len())
 }
 
-fn is_word(character: char) -> bool {
+pub(crate) fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 

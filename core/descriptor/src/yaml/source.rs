@@ -88,6 +88,19 @@ impl Span {
         }
     }
 
+    /// The place inside the span where `text` stands for the `nth` time, counted from 0, on one line.
+    pub(crate) fn find(&self, text: &str, nth: usize) -> Option<Span> {
+        let lines = (self.line..=self.end_line).map_while(|number| Some((number, self.source.line(number)?)));
+        let places = lines.flat_map(|(number, line)| {
+            let from = if number == self.line { self.column } else { 1 };
+            let columns = line.match_indices(text).map(|(at, _)| line[..at].chars().count() + 1);
+            columns.filter(move |column| *column >= from).map(move |column| (number, column))
+        });
+        let (line, column) = places.into_iter().nth(nth)?;
+        let end_column = column + text.chars().count();
+        Some(Span { source: self.source.clone(), line, column, end_line: line, end_column })
+    }
+
     /// The first line of the span, for a diagnostic; `None` where the source is private.
     pub(crate) fn excerpt(&self) -> Option<Excerpt> {
         if self.source.private {

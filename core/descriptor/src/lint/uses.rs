@@ -1,0 +1,58 @@
+//! What templates ask for. Templates are read by a [`TemplateScanner`], which the template engine
+//! provides: this crate knows where templates stand, not how they are written.
+
+use std::ops::Range;
+
+/// Reads templates without rendering them.
+pub trait TemplateScanner: Send + Sync {
+    /// What `text` asks for. A text that cannot be parsed gives what was understood.
+    fn uses(&self, text: &str) -> Uses;
+}
+
+/// What one template text asks for. Ranges are in bytes of the text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// What is read below `variables`.
+    pub variables: Vec<Use>,
+    /// Whether `variables` is used as a whole, so that any of them may be read.
+    pub all_variables: bool,
+    /// Other names that are read, unless the template language defines them.
+    pub names: Vec<Use>,
+    /// Names that the text itself defines, by `set`, `for`, `macro` or `with`.
+    pub defined: Vec<String>,
+    /// Nodes whose instances are looked up.
+    pub nodes: Vec<LookUp>,
+}
+
+/// A value that a template reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The names from the outermost to the innermost, as far as they are literal; never empty.
+    pub path: Vec<String>,
+    /// Where the whole path stands.
+    pub at: Range<usize>,
+    /// Whether the template provides for its absence: by `default`, `is defined` or a condition.
+    pub guarded: bool,
+}
+
+/// A call of a function that looks the instances of a node up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookUp {
+    /// The function, such as `getip`.
+    pub function: String,
+    /// The node.
+    pub node: NodeArgument,
+    /// Where function and argument stand.
+    pub at: Range<usize>,
+}
+
+/// How a template names a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeArgument {
+    /// By a text: `getip('master')`.
+    Literal(String),
+    /// By a variable: `getip(variables.peer)`; the path below `variables`.
+    Variable(Vec<String>),
+    /// By an identifier that nothing defines: `getip(master)`.
+    Bare(String),
+}
