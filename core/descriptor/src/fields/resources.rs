@@ -77,7 +77,7 @@ pub const NOVA: &[Field] = &[
     Field::optional("region_name", Kind::Text, "Region."),
     Field::optional(
         "volume_size",
-        Kind::Either(&[Kind::COUNT, Kind::Text]),
+        Kind::Either(&[Kind::Number { min: 0.0, max: f64::MAX }, Kind::Bool, Kind::Text]),
         "Boot volume in GB; 0 lets the cloud choose; no volume if absent.",
     )
     .elsewhere(),

@@ -59,7 +59,7 @@ pub(super) fn value(kind: &Kind, place: Place) -> Json {
         return json!({});
     }
     let mut choices = match kind {
-        Kind::Either(kinds) => kinds.iter().map(|kind| plain(kind, place)).collect(),
+        Kind::Either(kinds) => either(kinds, place),
         kind => vec![plain(kind, place)],
     };
     choices.push(json!({"$ref": "#/$defs/import"}));
@@ -68,8 +68,20 @@ pub(super) fn value(kind: &Kind, place: Place) -> Json {
     }
     if place.templates {
         choices.push(json!({"$ref": "#/$defs/template"}));
+        choices.push(json!({"$ref": "#/$defs/blank"}));
     }
     json!({"anyOf": choices})
+}
+
+/// Any of these kinds. Beside numbers, a text is nothing but a text, or their ranges would not count.
+fn either(kinds: &[Kind], place: Place) -> Vec<Json> {
+    let is_number = |kind: &Kind| matches!(kind, Kind::Int { .. } | Kind::Number { .. });
+    let numbers = kinds.iter().any(is_number);
+    let one = |kind: &Kind| match kind {
+        Kind::Text if numbers => json!({"type": "string"}),
+        kind => plain(kind, place),
+    };
+    kinds.iter().map(one).collect()
 }
 
 /// A value of exactly this kind.
@@ -80,7 +92,7 @@ fn plain(kind: &Kind, place: Place) -> Json {
         Kind::Text => json!({"type": ["string", "number", "boolean"]}),
         Kind::String => json!({"type": "string"}),
         Kind::Name => json!({"type": "string", "pattern": "^[A-Za-z0-9-]{1,63}$"}),
-        Kind::Url(schemes) => json!({"type": "string", "pattern": url_pattern(schemes)}),
+        Kind::Url(schemes) => url(schemes),
         Kind::Bool => json!({"type": "boolean"}),
         Kind::Int { min, max } => {
             let mut schema = json!({"type": "integer", "minimum": min});
@@ -117,11 +129,11 @@ fn plain(kind: &Kind, place: Place) -> Json {
     }
 }
 
-/// A URL; a template is a text like any other to the checker, and may hold the scheme, too.
-fn url_pattern(schemes: &[&str]) -> String {
+/// A URL with one of these schemes, or a template, which may hold the scheme.
+fn url(schemes: &[&str]) -> Json {
     let schemes: Vec<String> = schemes.iter().map(|scheme| in_any_case(scheme)).collect();
     let scheme = if schemes.is_empty() { "[A-Za-z][A-Za-z0-9+.-]*".to_owned() } else { schemes.join("|") };
-    format!(r"^({scheme})://\S+$|\{{\{{|\{{%")
+    json!({"type": "string", "pattern": format!(r"^({scheme})://\S+$|\{{\{{|\{{%")})
 }
 
 /// A pattern for a word in upper or lower case: JSON Schema has no such switch.

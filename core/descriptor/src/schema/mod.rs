@@ -68,6 +68,11 @@ pub fn schema(file: SchemaFile, rules: &Rules) -> Json {
         "type": "string",
         "pattern": r"\{\{|\{%",
     });
+    definitions["blank"] = json!({
+        "description": "A value that is still to be filled in, as in the tutorials.",
+        "type": "string",
+        "pattern": "^replace_with_",
+    });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": format!("urn:occopus:schema:{}", file.name()),
