@@ -72,6 +72,7 @@ codes! {
     UNKNOWN_NODE = "OCC0111", "A dependency names a node that does not exist";
     CYCLE = "OCC0112", "Nodes depend on each other in a cycle";
     BAD_MAPPING = "OCC0113", "An attribute mapping is malformed";
+    NAMED_DEPENDENCY = "OCC0114", "A dependency names a node instead of using an alias";
 
     BAD_DEFINITION_NAME = "OCC0201", "A node definition does not begin with node_def:";
     BAD_IMPLEMENTATIONS = "OCC0202", "A node definition is not a list of implementations";

@@ -33,7 +33,10 @@ fn resources() -> [SectionRules; 8] {
             ignored(check, "customdata");
             subnet_needs_network(check);
         }),
-        resource("azure_aci", fields::AZURE_ACI).check_values(subnet_needs_network),
+        resource("azure_aci", fields::AZURE_ACI).check_values(|check| {
+            subnet_needs_network(check);
+            network_type(check);
+        }),
         resource("cloudsigma", fields::CLOUDSIGMA),
         resource("cloudbroker", fields::CLOUDBROKER),
     ]
@@ -44,7 +47,7 @@ fn contextualisations() -> [SectionRules; 4] {
         SectionRules::new(Section::Contextualisation, kind).fields(fields)
     };
     [
-        context("cloudinit", fields::CONTEXT_CLOUDINIT),
+        context("cloudinit", fields::CONTEXT_CLOUDINIT).check_values(context_template),
         context("docker", fields::CONTEXT_DOCKER),
         context("process", fields::CONTEXT_PROCESS),
         context("basic", fields::CONTEXT_BASIC),
@@ -62,6 +65,27 @@ fn nova(check: &mut SectionCheck<'_>) {
                 "floating_ip asks for a floating address whatever its value; remove the key to have none";
             check.warning(&value, text);
         }
+    }
+}
+
+/// Occopus 1.10 took any value and failed when it created the container.
+fn network_type(check: &mut SectionCheck<'_>) {
+    let Some(node) = given(check, "network_type").filter(|node| !is_template(node)) else { return };
+    let fits = node.as_str().is_some_and(|kind| ["public", "private"].contains(&&*kind.to_lowercase()));
+    if !fits {
+        let shown = node.to_text();
+        let text =
+            format!("Network type \"{shown}\" is not supported. Please use either \"Public\" or \"Private\"");
+        check.warning(&node, &text);
+    }
+}
+
+/// Occopus 1.10 took any value and failed when it created the instance.
+fn context_template(check: &mut SectionCheck<'_>) {
+    let Some(node) = given(check, "context_template") else { return };
+    if !matches!(node.value, Value::Str(_) | Value::Map(_) | Value::Secret(_)) {
+        let help = format!("context_template must be a text or a mapping, but it is {}", node.value.kind());
+        check.error_with_help(codes::BAD_VALUE, &node, "Can't compile non template nodes", Some(help));
     }
 }
 

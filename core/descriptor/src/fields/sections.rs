@@ -32,7 +32,8 @@ pub const CONTEXT_CLOUDINIT: &[Field] = &[
         "Start-up data: a text, or a mapping that becomes a cloud-config; a template.",
     )
     .strict()
-    .nullable(true),
+    .nullable(true)
+    .elsewhere(),
     Field::optional("attributes", Kind::FREE, ATTRIBUTES_DOC),
 ];
 

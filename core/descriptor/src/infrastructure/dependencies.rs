@@ -67,6 +67,7 @@ pub(super) fn check(root: &Node, nodes: &[Node], diagnostics: &mut Diagnostics) 
             &[]
         }
     };
+    by_name(edges, diagnostics);
     let known = Nodes::new(nodes);
     let mut positions: HashMap<(String, String), usize> = HashMap::new();
     let mut dependencies: Vec<Dependency> = Vec::new();
@@ -90,6 +91,21 @@ pub(super) fn check(root: &Node, nodes: &[Node], diagnostics: &mut Diagnostics) 
         );
     }
     dependencies
+}
+
+/// Occopus 1.10 took names without a word and did not heed them, so that a file which names nodes
+/// changes its meaning: told once, at the first name.
+fn by_name(edges: &[Node], diagnostics: &mut Diagnostics) {
+    let ends =
+        edges.iter().flat_map(|edge| edge.get("connection").unwrap_or(edge).as_seq().unwrap_or_default());
+    if let Some(name) = ends.into_iter().find(|end| end.as_str().is_some()) {
+        let message = "dependencies by name are honoured here, but had no effect in Occopus 1.10";
+        diagnostics.push(
+            Diagnostic::warning(codes::NAMED_DEPENDENCY, message)
+                .at(&name.span)
+                .help("write an alias (*NODE) of an anchor (&NODE) to mean the same in both"),
+        );
+    }
 }
 
 fn edge(source: &Node, known: &Nodes<'_>, diagnostics: &mut Diagnostics) -> Option<Dependency> {
