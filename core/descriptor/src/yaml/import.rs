@@ -17,15 +17,16 @@ const MAX_FILES: usize = 1000;
 
 /// The text of the file the user named. Pipes are welcome here, unlike among imports.
 pub(super) fn read_main(session: &mut Session, path: &Path) -> Result<String, Stop> {
-    read(session, path).map_err(|reason| {
-        let message = format!("cannot read '{}': {reason}", path.display());
-        session.stop(Diagnostic::error(codes::UNREADABLE, message))
+    read(session, path).map_err(|refusal| {
+        let code = if refusal.is_limit { codes::TOO_LARGE } else { codes::UNREADABLE };
+        let message = format!("cannot read '{}': {}", path.display(), refusal.reason);
+        session.stop(Diagnostic::error(code, message))
     })
 }
 
 /// The parsed content of the file that the mapping `node` names.
 pub(super) fn yaml(loader: &mut Loader<'_, '_>, node: Node, depth: usize) -> Result<Node, Stop> {
-    let Some((path, text)) = fetch(loader, &node) else { return Ok(node) };
+    let Some((path, text)) = fetch(loader, &node)? else { return Ok(node) };
     let place = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
     if loader.session.open.contains(&place) {
         let message = format!("'{}' imports itself", path.display());
@@ -42,40 +43,50 @@ pub(super) fn yaml(loader: &mut Loader<'_, '_>, node: Node, depth: usize) -> Res
 
 /// The content of the file that the mapping `node` names, as one text.
 pub(super) fn text(loader: &mut Loader<'_, '_>, node: Node) -> Result<Node, Stop> {
-    let Some((_, text)) = fetch(loader, &node) else { return Ok(node) };
+    let Some((_, text)) = fetch(loader, &node)? else { return Ok(node) };
     Ok(loader.text(&text, node.span))
 }
 
 /// Path and content of the file named by the `url` of `node`; a problem is reported and gives `None`.
-fn fetch(loader: &mut Loader<'_, '_>, node: &Node) -> Option<(PathBuf, String)> {
+fn fetch(loader: &mut Loader<'_, '_>, node: &Node) -> Result<Option<(PathBuf, String)>, Stop> {
     if loader.session.dialect.isolated {
         let help = "import the file where the text is written, in a descriptor file";
         report(loader.session, "nothing can be imported here".to_owned(), help, &node.span);
-        return None;
+        return Ok(None);
     }
-    let (place, fetched) = match node.get("url") {
-        None => {
-            let help = "add the file to import: url: file://FILE";
-            report(loader.session, "the import has no 'url'".to_owned(), help, &node.span);
-            return None;
-        }
-        Some(url) => (url.span.clone(), url.as_str().ok_or_else(|| "must be a string".to_owned())),
+    let Some(url) = node.get("url") else {
+        let help = "add the file to import: url: file://FILE";
+        report(loader.session, "the import has no 'url'".to_owned(), help, &node.span);
+        return Ok(None);
     };
-    let path = fetched.and_then(file_of).map(|path| loader.base.join(path));
-    let read = path.and_then(|path| {
-        // A pipe or a device among the imports could make the load wait without limit.
-        if std::fs::metadata(&path).is_ok_and(|file| !file.is_file()) {
-            return Err(format!("'{}' is not a regular file", path.display()));
+    match read_import(loader, url) {
+        Ok(found) => Ok(Some(found)),
+        Err(Refusal { reason, is_limit }) => {
+            let message = format!("the import fails: {reason}");
+            if is_limit {
+                let problem = Diagnostic::error(codes::TOO_LARGE, message).at(&url.span);
+                return Err(loader.session.stop(problem));
+            }
+            let help = "url: file://FILE, relative to the importing file, or file:///ABSOLUTE/FILE";
+            report(loader.session, message, help, &url.span);
+            Ok(None)
         }
-        let text = read(loader.session, &path)
-            .map_err(|reason| format!("cannot read '{}': {reason}", path.display()));
-        Ok((path, text?))
-    });
-    read.map_err(|reason| {
-        let help = "url: file://FILE, relative to the importing file, or file:///ABSOLUTE/FILE";
-        report(loader.session, format!("the import fails: {reason}"), help, &place);
-    })
-    .ok()
+    }
+}
+
+/// Path and content of the file that `url` names.
+fn read_import(loader: &mut Loader<'_, '_>, url: &Node) -> Result<(PathBuf, String), Refusal> {
+    let url = url.as_str().ok_or_else(|| "must be a string".to_owned())?;
+    let path = loader.base.join(file_of(url)?);
+    // A pipe or a device among the imports could make the load wait without limit.
+    if std::fs::metadata(&path).is_ok_and(|file| !file.is_file()) {
+        return Err(format!("'{}' is not a regular file", path.display()).into());
+    }
+    let text = read(loader.session, &path).map_err(|refusal| Refusal {
+        reason: format!("cannot read '{}': {}", path.display(), refusal.reason),
+        ..refusal
+    })?;
+    Ok((path, text))
 }
 
 fn report(session: &mut Session, message: String, help: &str, span: &Span) {
@@ -83,22 +94,41 @@ fn report(session: &mut Session, message: String, help: &str, span: &Span) {
 }
 
 /// The path of a `file://` address.
-fn file_of(url: &str) -> Result<&str, String> {
+fn file_of(url: &str) -> Result<&str, Refusal> {
     let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
     if !scheme.eq_ignore_ascii_case("file") {
-        return Err(format!("The backend '{scheme}' does not exist; only file:// can be imported"));
+        return Err(format!("The backend '{scheme}' does not exist; only file:// can be imported").into());
     }
     match rest.strip_prefix("//") {
         Some(path) if !path.is_empty() => Ok(path),
-        _ => Err(format!("'{url}' names no file")),
+        _ => Err(format!("'{url}' names no file").into()),
+    }
+}
+
+/// Why a file is not read.
+struct Refusal {
+    reason: String,
+    /// Whether it is one of the limits of a load.
+    is_limit: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self { reason, is_limit: false }
+    }
+}
+
+impl Refusal {
+    fn limit(reason: String) -> Self {
+        Self { reason, is_limit: true }
     }
 }
 
 /// The content of a file in UTF-8, counted against the limits of the session.
-fn read(session: &mut Session, path: &Path) -> Result<String, String> {
+fn read(session: &mut Session, path: &Path) -> Result<String, Refusal> {
     session.files += 1;
     if session.files > MAX_FILES {
-        return Err(format!("more than {MAX_FILES} files are imported"));
+        return Err(Refusal::limit(format!("more than {MAX_FILES} files are imported")));
     }
     let room = MAX_FILE_BYTES - session.bytes;
     let mut bytes = Vec::new();
@@ -106,8 +136,11 @@ fn read(session: &mut Session, path: &Path) -> Result<String, String> {
     let length = file.take(room + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     let length = u64::try_from(length).unwrap_or(u64::MAX);
     if length > room {
-        return Err(format!("all files together are larger than {} MiB", MAX_FILE_BYTES >> 20));
+        return Err(Refusal::limit(format!(
+            "all files together are larger than {} MiB",
+            MAX_FILE_BYTES >> 20
+        )));
     }
     session.bytes += length;
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned().into())
 }

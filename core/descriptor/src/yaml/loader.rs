@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
+use saphyr_parser::{BufferedInput, Event, Parser, ScalarStyle, ScanError};
 
 use super::import;
+use super::meter::{Meter, Metered};
 use super::node::{Node, Value};
 use super::scalar::Version;
 use super::source::{Source, Span, names_secret};
@@ -69,6 +70,9 @@ pub fn load_text(name: &str, text: &str, base: &Path, dialect: Dialect) -> Resul
     session.finish(loaded)
 }
 
+/// What the parser says about more levels of brackets than it can count.
+const NESTED_TOO_DEEP: &str = "recursion limit exceeded";
+
 /// Loading cannot go on; the reason is among the diagnostics of the session.
 pub(super) struct Stop;
 
@@ -120,11 +124,13 @@ impl Session {
         if let Some(problem) = control_character(&source) {
             return Err(self.stop(problem));
         }
+        let meter = Meter::default();
         let opened = path.map(|path| self.open.push(path)).is_some();
         let loaded = Loader {
             session: self,
             version: version(source.text()),
-            parser: Parser::new_from_str(source.text()),
+            parser: Parser::new_from_iter(Metered::new(source.text(), meter.clone())),
+            meter,
             source: &source,
             base,
             anchors: HashMap::new(),
@@ -165,7 +171,8 @@ fn version(text: &str) -> Version {
 pub(super) struct Loader<'a, 'input> {
     pub(super) session: &'a mut Session,
     pub(super) version: Version,
-    parser: Parser<'input, StrInput<'input>>,
+    parser: Parser<'input, BufferedInput<Metered<'input>>>,
+    meter: Meter,
     source: &'input Arc<Source>,
     pub(super) base: &'a Path,
     anchors: HashMap<usize, Node>,
@@ -199,7 +206,16 @@ impl<'input> Loader<'_, 'input> {
         if self.session.diagnostics.is_full() {
             return Err(Stop);
         }
+        self.meter.reset();
         match self.parser.next_event() {
+            Some(Ok((_, span))) if self.meter.is_spent() => Err(self.too_long(span)),
+            Some(Err(error)) if self.meter.is_spent() => {
+                Err(self.too_long(saphyr_parser::Span::empty(*error.marker())))
+            }
+            Some(Err(error)) if error.info() == NESTED_TOO_DEEP => {
+                let span = self.span(saphyr_parser::Span::empty(*error.marker()));
+                Err(self.too_large(&span, format!("nested deeper than {MAX_DEPTH} levels")))
+            }
             Some(Ok((event, span))) => {
                 let span = self.span(span);
                 Ok((event, span))
@@ -208,6 +224,14 @@ impl<'input> Loader<'_, 'input> {
             // The parser ends with StreamEnd, after which nobody asks.
             None => Err(Stop),
         }
+    }
+
+    /// The parser read on for too long before it could say what begins here.
+    fn too_long(&mut self, span: saphyr_parser::Span) -> Stop {
+        let message = "the description is too large: a collection in brackets is too long";
+        let help = "write long lists and mappings in lines of their own: '- ITEM', 'KEY: VALUE'";
+        let problem = Diagnostic::error(codes::TOO_LARGE, message).at(&self.span(span));
+        self.session.stop(problem.help(help))
     }
 
     fn span(&self, span: saphyr_parser::Span) -> Span {
@@ -437,8 +461,9 @@ fn hash_key(key: &Node) -> Option<String> {
         Value::Str(text) => format!("s{text}"),
         Value::Date(text) => format!("d{text}"),
         Value::Seq(items) => {
-            let parts: Option<Vec<String>> = items.iter().map(hash_key).collect();
-            format!("l{:?}", parts?)
+            // Lengths keep the parts apart; quoting them would double the text at every level.
+            let parts = items.iter().map(|item| hash_key(item).map(|key| format!("{}:{key}", key.len())));
+            format!("l{}", parts.collect::<Option<String>>()?)
         }
         Value::Map(_) | Value::Secret(_) => return None,
     })

@@ -3,6 +3,7 @@
 
 mod import;
 mod loader;
+mod meter;
 mod node;
 mod scalar;
 mod source;

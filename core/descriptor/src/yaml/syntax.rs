@@ -25,7 +25,8 @@ pub(super) const QUOTE: &str = "put the whole value in quotes: \"{{ name }} and 
 pub(super) fn explain(source: &Source, line: usize, column: usize, message: &str) -> Explanation {
     let (line, column) = inside(source, line, column);
     let text = source.line(line).unwrap_or_default();
-    let found = tab(source, line, column, message)
+    let found = long_key(text, line, column)
+        .or_else(|| tab(source, line, column, message))
         .or_else(|| template(text, line))
         .or_else(|| missing_colon(source, line, message))
         .or_else(|| quotation(text, line, column, message));
@@ -51,6 +52,13 @@ fn inside(source: &Source, line: usize, column: usize) -> (usize, usize) {
 
 fn at(line: usize, column: usize, message: &'static str, help: impl Into<String>) -> Explanation {
     Explanation { line, column, message: Some(message), help: Some(help.into()) }
+}
+
+/// A key that is longer than YAML allows, and therefore not taken for one.
+fn long_key(text: &str, line: usize, column: usize) -> Option<Explanation> {
+    let begin = text.chars().take_while(|c| matches!(c, ' ' | '-')).count();
+    let is_key = column > begin + 1024 && text.chars().nth(column - 1) == Some(':');
+    is_key.then(|| at(line, begin + 1, "a key is longer than 1024 characters", "shorten the key"))
 }
 
 /// A tab that serves as white space. The parser stops at the token before a tab in an indentation.

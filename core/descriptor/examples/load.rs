@@ -1,0 +1,44 @@
+//! Loads, checks and orders the infrastructure description in a file, and prints what it found: the
+//! work that `benches/descriptor.py` measures.
+//!
+//! `load FILE` does all of it; `load --events FILE` only runs the YAML parser below, for comparison.
+
+#![allow(clippy::print_stdout)]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use occopus_descriptor::{Overrides, levels, load_infrastructure};
+use saphyr_parser::Parser;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--events", path] => events(Path::new(path)),
+        [path] => load(Path::new(path)),
+        _ => Err("usage: load [--events] FILE".to_owned()),
+    };
+    match outcome {
+        Ok(found) => println!("{found}"),
+        Err(problem) => println!("{problem}"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn load(path: &Path) -> Result<String, String> {
+    let (infrastructure, _) =
+        load_infrastructure(path, &Overrides::default()).map_err(|problems| problems.to_string())?;
+    let levels = levels(&infrastructure);
+    let (nodes, edges) = (infrastructure.nodes.len(), infrastructure.dependencies.len());
+    Ok(format!("{nodes} nodes, {edges} dependencies, {} levels", levels.len()))
+}
+
+fn events(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let mut count = 0_usize;
+    for event in Parser::new_from_str(&text) {
+        event.map_err(|error| error.to_string())?;
+        count += 1;
+    }
+    Ok(format!("{count} events"))
+}
