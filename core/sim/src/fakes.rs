@@ -1,6 +1,7 @@
 //! Stand-ins for the services around the engine.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node};
@@ -9,11 +10,13 @@ use occopus_engine::credentials::{Chosen, CredentialError, CredentialSource};
 use occopus_engine::handler::Credentials;
 use occopus_engine::health::{CheckResult, CheckTarget, HealthChecker};
 use occopus_engine::ids::NodeId;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cloud::SimCloud;
+use crate::fault::FaultKind;
+use crate::process::Life;
 
-/// Stands for a secret in the user data of every machine.
+/// Stands for a secret in the request of every machine.
 pub const MARKER: &str = "s3cret-marker";
 
 /// Hands the resource section through; its list `asks` names the nodes whose addresses it wants. A
@@ -38,9 +41,12 @@ impl Contextualiser for SimContext {
                 )));
             }
         }
+        let mut resource = input.implementation.resource.clone();
+        resource.insert("password".to_owned(), json!(MARKER));
         Ok(Rendered {
-            resource: input.implementation.resource.clone(),
+            resource,
             context: Some(format!("password: {MARKER}")),
+            attributes: Map::from_iter([("env".to_owned(), json!({"PASSWORD": MARKER}))]),
             ..Rendered::default()
         })
     }
@@ -61,20 +67,32 @@ impl Contextualiser for SimContext {
     }
 }
 
-/// Asks the simulated cloud whether the machine with an address is healthy.
+/// Asks the simulated cloud whether the machine with an address is healthy, as one process reaches it.
 #[derive(Clone)]
-pub struct SimHealth(pub SimCloud);
+pub struct SimHealth {
+    pub(crate) cloud: SimCloud,
+    pub(crate) life: Arc<Life>,
+}
 
 #[async_trait]
 impl HealthChecker for SimHealth {
     async fn check(&self, target: &CheckTarget) -> Vec<CheckResult> {
-        let now = self.0.now();
-        let passed =
-            self.0.audit().iter().any(|machine| machine.address == target.address && machine.serves(now));
-        if !passed {
-            let silence = self.0.state().settings.silence;
-            self.0.clock.sleep(silence).await;
+        let now = self.cloud.now();
+        let (serves, silence) = {
+            let state = self.cloud.state();
+            let mut machines = state.machines.values();
+            let serves = machines.any(|machine| machine.address == target.address && machine.serves(now));
+            (serves, state.settings.silence)
+        };
+        let blind = self.life.is_blind();
+        if blind && serves {
+            self.life.ledger().count(FaultKind::ChecksCutOff);
         }
+        let passed = serves && !blind;
+        if !passed {
+            self.cloud.clock.sleep(silence).await;
+        }
+        self.life.running().await;
         vec![CheckResult {
             kind: "ping".to_owned(),
             subject: target.address.clone(),

@@ -1,5 +1,5 @@
-//! The test bench of the engine: a simulated cloud, a store that can stop a run at any write, and
-//! virtual time.
+//! The test bench of the engine: a simulated cloud with all its faults, processes that die, sleep and
+//! fight, and virtual time.
 //!
 //! Everything is decided by a seed, and hours pass in milliseconds, so that a test can try every crash
 //! point of an operation and thousands of histories:
@@ -14,15 +14,31 @@
 //!     world.check_settled().await.unwrap();
 //! });
 //! ```
+//!
+//! A [`Scenario`] is a random history; [`Campaign`] runs many of them and counts what went wrong in
+//! them; a [`Mutant`] is a bug that they must find.
 
 mod check;
+mod client;
 mod cloud;
 mod fakes;
-mod handler;
+mod fault;
+mod ledger;
+mod mutant;
+mod process;
+mod property;
+mod referee;
+mod shape;
 mod store;
 mod world;
 
-pub use cloud::{Call, Fault, Machine, Settings, SimCloud};
+pub use cloud::{Call, ENDPOINT, Fault, Machine, Rate, Settings, SimCloud};
 pub use fakes::{MARKER, NoCredentials, SimContext, SimHealth};
-pub use store::{Crash, SimStore, When};
-pub use world::{Done, Op, Process, Shape, World, simulate};
+pub use fault::{FaultKind, FaultSet, Tally};
+pub use ledger::{CallEntry, Ending, Ledger};
+pub use mutant::Mutant;
+pub use process::{Crash, Deed, Life, ProcessClock, Sleep, WallClock, When};
+pub use property::{Property, Violation, Violations};
+pub use shape::Shape;
+pub use store::SimStore;
+pub use world::{Done, Op, Process, World, simulate};

@@ -1,30 +1,38 @@
 //! A world to test in: one infrastructure, a cloud, a store, and processes that come and go.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use occopus_descriptor::model::{Dependency, Implementation, Infrastructure, Node, NodeDefinition, Scaling};
 use occopus_engine::clock::{Clock, Random, VirtualClock};
 use occopus_engine::control::{Built, Controller, Demolished, Options, Pass, request_scaling};
 use occopus_engine::engine::{Engine, Handlers, Policy};
 use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
+use occopus_engine::handler::ResourceHandler;
 use occopus_engine::ids::{InfraId, StoreId};
 use occopus_engine::journal::{generation_key, infra_key, read};
 use occopus_engine::lease::Holder;
 use occopus_engine::plan::Order;
-use occopus_engine::record::{Generation, InfraRecord, ScaleChange};
+use occopus_engine::record::{Generation, Goal, InfraRecord, ScaleChange};
+use occopus_engine::secret::Secrets;
+use occopus_engine::store::Store;
 use occopus_store::MemoryStore;
-use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Client;
 use crate::cloud::{Settings, SimCloud};
 use crate::fakes::{NoCredentials, SimContext, SimHealth};
-use crate::store::{Crash, SimStore};
+use crate::mutant::Mutant;
+use crate::process::{Crash, Life, ProcessClock, WallClock};
+use crate::referee::Referee;
+use crate::shape::Shape;
+use crate::store::SimStore;
+
+/// When the wall clock of every world starts, in seconds since 1970.
+const START: i64 = 1_750_000_000;
 
 /// Runs `future` to its end in virtual time.
 ///
@@ -38,133 +46,6 @@ pub fn simulate<F: Future>(future: F) -> F::Output {
         .build()
         .expect("a runtime without IO can always be built")
         .block_on(future)
-}
-
-/// An infrastructure in a few words.
-#[derive(Debug, Clone)]
-pub struct Shape {
-    name: String,
-    nodes: Vec<(String, Scaling)>,
-    needs: Vec<(String, String)>,
-    resources: BTreeMap<String, Vec<Map<String, Value>>>,
-    timeout: u64,
-}
-
-impl Shape {
-    /// An infrastructure without nodes. Health checks time out after ten minutes.
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            nodes: Vec::new(),
-            needs: Vec::new(),
-            resources: BTreeMap::new(),
-            timeout: 600,
-        }
-    }
-
-    /// Adds a node.
-    #[must_use]
-    pub fn node(mut self, name: &str, min: u32, max: u32) -> Self {
-        self.nodes.push((name.to_owned(), Scaling::new(Some(min), Some(max))));
-        self.implementation(name, json!({}))
-    }
-
-    /// Leaves a node out.
-    #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
-        self.nodes.retain(|(node, _)| node != name);
-        self.needs.retain(|(dependent, dependee)| dependent != name && dependee != name);
-        self.resources.remove(name);
-        self
-    }
-
-    /// Changes the limits of a node.
-    #[must_use]
-    pub fn scaling(mut self, name: &str, min: u32, max: u32) -> Self {
-        for (node, scaling) in &mut self.nodes {
-            if node == name {
-                *scaling = Scaling::new(Some(min), Some(max));
-            }
-        }
-        self
-    }
-
-    /// Makes `dependent` wait for `dependee`.
-    #[must_use]
-    pub fn needs(mut self, dependent: &str, dependee: &str) -> Self {
-        self.needs.push((dependent.to_owned(), dependee.to_owned()));
-        self
-    }
-
-    /// Adds another implementation to a node, with further keys of its resource section: `broken` makes
-    /// the cloud refuse it, `unrenderable` its templates fail, `asks` lists nodes whose addresses it wants.
-    #[must_use]
-    pub fn implementation(mut self, node: &str, extra: Value) -> Self {
-        let mut resource = Map::from_iter([("type".to_owned(), json!("sim"))]);
-        resource.extend(extra.as_object().cloned().unwrap_or_default());
-        self.resources.entry(node.to_owned()).or_default().push(resource);
-        self
-    }
-
-    /// Puts further keys into the resource section of a node's only implementation.
-    #[must_use]
-    pub fn with(mut self, node: &str, extra: Value) -> Self {
-        self.resources.remove(node);
-        self.implementation(node, extra)
-    }
-
-    /// Changes after how many seconds of failing checks an instance has failed.
-    #[must_use]
-    pub fn timeout(mut self, seconds: u64) -> Self {
-        self.timeout = seconds;
-        self
-    }
-
-    /// The description and definitions, ready to be pinned.
-    pub fn generation(&self, now: Timestamp) -> Generation {
-        let node = |(name, scaling): &(String, Scaling)| Node {
-            name: name.clone(),
-            definition: name.clone(),
-            scaling: *scaling,
-            scaling_source: None,
-            filter: None,
-            variables: Map::new(),
-        };
-        let edge = |(dependent, dependee): &(String, String)| Dependency {
-            dependent: dependent.clone(),
-            dependee: dependee.clone(),
-            mappings: Vec::new(),
-        };
-        let infrastructure = Infrastructure {
-            name: self.name.clone(),
-            user_id: Value::Null,
-            nodes: self.nodes.iter().map(node).collect(),
-            dependencies: self.needs.iter().map(edge).collect(),
-            variables: Map::new(),
-        };
-        let definitions =
-            self.resources.iter().map(|(name, resources)| (name.clone(), self.definition(name, resources)));
-        Generation {
-            number: 1,
-            infrastructure,
-            definitions: definitions.collect(),
-            shuffle: None,
-            created_at: now,
-        }
-    }
-
-    fn definition(&self, name: &str, resources: &[Map<String, Value>]) -> NodeDefinition {
-        let implementation = |resource: &Map<String, Value>| Implementation {
-            resource: resource.clone(),
-            contextualisation: None,
-            config_management: None,
-            health_check: Some(Map::from_iter([("timeout".to_owned(), json!(self.timeout))])),
-        };
-        NodeDefinition {
-            name: name.to_owned(),
-            implementations: resources.iter().map(implementation).collect(),
-        }
-    }
 }
 
 /// Something to do with the infrastructure.
@@ -197,8 +78,8 @@ pub enum Done {
 pub struct Process {
     /// Its engine.
     pub engine: Engine,
-    /// Its view of the store.
-    pub store: Arc<SimStore>,
+    /// Its life: it can be killed, stopped and cut off.
+    pub life: Arc<Life>,
     /// How it works; `stop` is its Ctrl-C.
     pub options: Options,
 }
@@ -217,10 +98,15 @@ pub struct World {
     pub policy: Policy,
     /// The order of creation.
     pub order: Order,
-    /// Whether a dead process is known to be dead, as on one machine; else its lease must run out.
+    /// Whether a dead process is known to be dead, as on one machine; else its lease must run out. Two
+    /// processes that live at the same time must not be on one machine: all count as dead there.
     pub same_machine: bool,
+    /// The bug that all processes have, to see whether it is caught.
+    pub mutant: Option<Mutant>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The wall clock of all processes.
+    pub wall: WallClock,
     random: Random,
     events: Arc<Mutex<Vec<Event>>>,
     processes: AtomicU32,
@@ -229,18 +115,20 @@ pub struct World {
 impl World {
     /// A world in which nothing exists yet. Call it inside [`simulate`].
     pub fn new(seed: u64, settings: Settings, shape: Shape) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new(Timestamp::UNIX_EPOCH));
+        let start = Timestamp::from_second(START).unwrap_or_default();
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new(start));
         let random = Random::seeded(seed);
-        let policy = Policy::default();
         Self {
             cloud: SimCloud::new(seed, settings, clock.clone()),
             records: MemoryStore::with_id(StoreId::from(random.uuid())),
             infra: InfraId::from(random.uuid()),
             shape,
-            policy,
+            policy: Policy::default(),
             order: Order::Parallel,
             same_machine: true,
+            mutant: None,
             clock,
+            wall: WallClock::default(),
             random,
             events: Arc::default(),
             processes: AtomicU32::new(0),
@@ -250,17 +138,28 @@ impl World {
     /// A new process; `crash` stops it.
     pub fn process(&self, crash: Option<Crash>) -> Process {
         let number = self.processes.fetch_add(1, Ordering::Relaxed) + 1;
-        let store = Arc::new(SimStore::new(self.records.clone(), self.clock.clone(), crash));
+        let life = Arc::new(Life::new(number, self.clock.clone(), self.cloud.ledger.clone(), crash));
+        let referee =
+            Referee { cloud: self.cloud.clone(), records: self.records.clone(), infra: self.infra.clone() };
+        let mut store: Arc<dyn Store> =
+            Arc::new(SimStore::new(self.records.clone(), life.clone(), referee.clone()));
+        let mut handler: Arc<dyn ResourceHandler> = Arc::new(Client::new(referee, life.clone()));
+        let clock: Arc<dyn Clock> =
+            Arc::new(ProcessClock { world: self.clock.clone(), wall: self.wall.clone(), life: life.clone() });
+        if let Some(mutant) = self.mutant {
+            (store, handler) = mutant.infect(store, handler, clock.clone());
+        }
         let mut handlers = Handlers::default();
-        handlers.register(Arc::new(self.cloud.clone()));
+        handlers.register(handler);
         let events = self.events.clone();
         let engine = Engine {
-            store: store.clone(),
+            store,
             handlers,
             contextualiser: Arc::new(SimContext),
-            health: Arc::new(SimHealth(self.cloud.clone())),
+            health: Arc::new(SimHealth { cloud: self.cloud.clone(), life: life.clone() }),
             credentials: Arc::new(NoCredentials),
-            clock: self.clock.clone(),
+            secrets: Secrets::default(),
+            clock,
             random: self.random.clone(),
             policy: self.policy.clone(),
             events: Arc::new(move |event: &Event| {
@@ -273,7 +172,7 @@ impl World {
             patience: self.policy.lease * 3,
             stop: CancellationToken::new(),
         };
-        Process { engine, store, options }
+        Process { engine, life, options }
     }
 
     /// A holder that is provably dead if it counts as being on this machine: no process has its id.
@@ -290,11 +189,15 @@ impl World {
 
     /// Does `op` in a new process that `crash` stops; `None` if it did.
     pub async fn perform_until(&self, crash: Crash, op: Op) -> Option<Result<Done, EngineError>> {
-        let process = self.process(Some(crash));
+        self.perform_while_alive(&self.process(Some(crash)), op).await
+    }
+
+    /// Does `op` in `process`; `None` if that died over it.
+    pub async fn perform_while_alive(&self, process: &Process, op: Op) -> Option<Result<Done, EngineError>> {
         tokio::select! {
             biased;
-            done = self.perform_in(&process, op) => Some(done),
-            () = process.store.crashed() => None,
+            done = self.perform_in(process, op) => Some(done),
+            () = process.life.crashed() => None,
         }
     }
 
@@ -314,12 +217,14 @@ impl World {
         let ignore: &mut (dyn FnMut(&_, &_) + Send) = &mut |_, _| {};
         Ok(match op {
             Op::Build => {
+                self.cloud.ledger.requested(self.clock.monotonic());
                 if self.record().await?.is_none_or(|record| record.closed_at.is_some()) {
                     controller.begin(self.shape.generation(self.clock.wall())).await?;
                 }
                 Done::Built(controller.converge(ignore).await?)
             }
             Op::Change(shape) => {
+                self.cloud.ledger.requested(self.clock.monotonic());
                 let before = controller.reconfigure(shape.generation(self.clock.wall())).await?;
                 let built = controller.converge(ignore).await?;
                 if matches!(built, Built::Failed { .. }) && before.completed {
@@ -358,7 +263,8 @@ impl World {
     pub async fn calm_down(&self) {
         self.cloud.calm();
         let visible = self.cloud.audit().iter().map(|machine| machine.visible_from).max().unwrap_or_default();
-        self.wait(visible.saturating_sub(self.clock.monotonic()) + Duration::from_secs(1)).await;
+        let behind = self.cloud.capabilities().visibility_delay;
+        self.wait(visible.saturating_sub(self.clock.monotonic()) + behind + Duration::from_secs(1)).await;
     }
 
     /// Ends all faults and lets the engine bring things in order: what it was told last is what holds.
@@ -366,8 +272,8 @@ impl World {
         self.calm_down().await;
         let Some(record) = self.record().await? else { return Ok(()) };
         let op = match record.goal {
-            occopus_engine::record::Goal::Present => Op::Build,
-            occopus_engine::record::Goal::Absent => Op::Destroy,
+            Goal::Present => Op::Build,
+            Goal::Absent => Op::Destroy,
         };
         self.perform(Op::Maintain).await?;
         self.perform(op).await?;

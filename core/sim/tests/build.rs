@@ -159,7 +159,7 @@ fn a_request_is_written_once_and_erased_once() {
         let process = world.process(None);
         world.perform_in(&process, Op::Build).await.unwrap();
         world.perform_in(&process, Op::Destroy).await.unwrap();
-        assert_eq!(process.store.writes()[&Table::Request], 2 * world.cloud.audit().len());
+        assert_eq!(process.life.writes()[&Table::Request], 2 * world.cloud.audit().len());
     });
 }
 

@@ -38,7 +38,7 @@ fn crash_everywhere(case: &Case, idempotent: bool, same_machine: bool) {
                 for op in &case.before {
                     world.perform(op.clone()).await.unwrap();
                 }
-                let crashed = world.perform_until(Crash { at, when }, case.op.clone()).await.is_none();
+                let crashed = world.perform_until(Crash::at_write(at, when), case.op.clone()).await.is_none();
                 let place = format!("crash {when:?} write {at} of {:?}", case.op);
                 world.check_always().await.unwrap_or_else(|found| panic!("{place}: {found}"));
                 recover(&world, &case.op).await;
@@ -109,8 +109,10 @@ fn a_change_that_fails_and_dies_anywhere_harms_nothing() {
                 let world = World::new(3, Settings::default(), shape());
                 world.perform(Op::Build).await.unwrap();
                 let before: Vec<String> = world.cloud.alive().into_iter().map(|machine| machine.id).collect();
-                let crashed =
-                    world.perform_until(Crash { at, when }, Op::Change(broken.clone())).await.is_none();
+                let crashed = world
+                    .perform_until(Crash::at_write(at, when), Op::Change(broken.clone()))
+                    .await
+                    .is_none();
                 world.perform(Op::Maintain).await.unwrap();
                 world.perform(Op::Maintain).await.unwrap();
                 let after: Vec<String> = world.cloud.alive().into_iter().map(|machine| machine.id).collect();
@@ -129,7 +131,7 @@ fn a_crash_without_its_own_lease_does_not_need_the_dead_process() {
     simulate(async {
         let mut world = World::new(5, Settings::default(), shape());
         world.same_machine = false;
-        let begun = world.perform_until(Crash { at: 9, when: When::After }, Op::Build).await;
+        let begun = world.perform_until(Crash::at_write(9, When::After), Op::Build).await;
         assert!(begun.is_none());
         let start = world.clock.monotonic();
         assert!(matches!(world.perform(Op::Maintain).await.unwrap(), Done::Passed(_)));

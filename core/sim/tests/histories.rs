@@ -92,7 +92,7 @@ async fn act(world: &World, rng: &mut fastrand::Rng) -> Result<(), String> {
     let done = match rng.u32(..3) {
         0 => {
             let when = if rng.bool() { When::Before } else { When::After };
-            world.perform_until(Crash { at: rng.usize(1..60), when }, op).await
+            world.perform_until(Crash::at_write(rng.usize(1..60), when), op).await
         }
         1 => {
             let process = world.process(None);
@@ -147,7 +147,7 @@ async fn history(seed: u64) -> Result<(), String> {
     let foreign = world.cloud.plant(foreigner(&world));
     for _ in 0..rng.u32(3..9) {
         act(&world, &mut rng).await?;
-        world.check_always().await?;
+        world.check_always().await.map_err(|found| found.to_string())?;
         if rng.bool() {
             accident(&world, &mut rng).await;
         }

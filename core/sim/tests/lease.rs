@@ -79,7 +79,7 @@ fn only_one_of_several_contenders_takes_over_from_a_dead_holder() {
     for seed in 0..20 {
         simulate(async {
             let world = world(seed);
-            let died = world.perform_until(Crash { at: 6, when: When::After }, Op::Build).await;
+            let died = world.perform_until(Crash::at_write(6, When::After), Op::Build).await;
             assert!(died.is_none());
             let (a, b, c) =
                 tokio::join!(world.perform(Op::Build), world.perform(Op::Maintain), world.perform(Op::Build));
@@ -123,10 +123,10 @@ fn a_controller_that_slept_through_its_lease_changes_nothing_any_more() {
         let slept = simulate(async {
             let world = world(6);
             let sleeper = world.process(None);
-            sleeper.store.freeze_after(commit, Duration::from_secs(3600));
+            sleeper.life.freeze_after(commit, Duration::from_secs(3600));
             let successor = async {
                 world.wait(Duration::from_secs(400)).await;
-                if sleeper.store.commits() < commit {
+                if sleeper.life.commits() < commit {
                     return None;
                 }
                 if world.record().await.unwrap().is_some() {
@@ -140,7 +140,7 @@ fn a_controller_that_slept_through_its_lease_changes_nothing_any_more() {
             match woken {
                 Err(EngineError::LeaseLost(_)) => {}
                 // Nobody took the lease of what is not there yet, or the work was done before.
-                Ok(_) if calls == 0 || sleeper.store.commits() <= commit + 1 => return true,
+                Ok(_) if calls == 0 || sleeper.life.commits() <= commit + 1 => return true,
                 other => panic!("commit {commit}: it woke up and went on: {other:?}"),
             }
             assert_eq!(world.cloud.changing_calls(), calls, "commit {commit}: it called the cloud again");
@@ -204,7 +204,7 @@ fn who_tries_again_and_again_without_patience_notices_a_holder_that_is_gone() {
         let world = world(9);
         world.perform(Op::Build).await.unwrap();
         // Its first commit takes the lease; it never gets to renew it.
-        let gone = world.process(Some(Crash { at: 2, when: When::Before }));
+        let gone = world.process(Some(Crash::at_write(2, When::Before)));
         let lost = Controller::open(&gone.engine, &world.infra, gone.options.clone(), |_| {}).await.unwrap();
         // A machine that loses its power takes nothing back, and its process cannot be asked after.
         std::mem::forget(lost);

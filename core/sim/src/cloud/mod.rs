@@ -2,155 +2,74 @@
 //! arrives and carry their own time, so that a caller that is dropped in the middle of a call (a crash)
 //! does not take the effect back, just as with a real API.
 
+mod api;
+mod machine;
+mod settings;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use occopus_engine::clock::Clock;
-use occopus_engine::handler::{ErrorKind, Identity, ResourceState};
+use occopus_engine::handler::{ErrorKind, Identity};
+use occopus_engine::ids::AttemptId;
 
-/// The calls of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Call {
-    /// Making a machine.
-    Create,
-    /// Asking for states.
-    Observe,
-    /// Listing by owner.
-    Find,
-    /// Removing a machine.
-    Destroy,
-}
+pub(crate) use api::{BROKE_OFF, Reply};
+pub use machine::Machine;
+pub use settings::{Call, Fault, Rate, Settings};
 
-/// What goes wrong with one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// It is refused with this kind of error and has no effect.
-    Refuse(ErrorKind),
-    /// It takes effect, and the answer is lost.
-    AnswerLost,
-    /// It has no effect and is never answered.
-    Hang,
-    /// It takes effect and is never answered.
-    HangAfterEffect,
-    /// The connection breaks at once; the effect comes that much later.
-    Late(Duration),
-}
+use crate::fault::FaultKind;
+use crate::ledger::Ledger;
 
-/// How the cloud behaves. Durations in pairs are the bounds of a uniform draw.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How long a call takes.
-    pub latency: (Duration, Duration),
-    /// How long a machine boots.
-    pub boot: (Duration, Duration),
-    /// How long a machine takes to vanish after a destroy call took effect.
-    pub vanish: (Duration, Duration),
-    /// How long a new machine may be missing from answers.
-    pub visibility: Duration,
-    /// How long a health check waits for a machine that does not answer.
-    pub silence: Duration,
-    /// Whether a repeated create call returns the first machine.
-    pub idempotent: bool,
-    /// Machines that may exist at the same time.
-    pub quota: usize,
-    /// Percentage of calls that go wrong.
-    pub chaos: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            latency: (Duration::from_millis(50), Duration::from_millis(500)),
-            boot: (Duration::from_secs(2), Duration::from_secs(40)),
-            vanish: (Duration::ZERO, Duration::from_secs(5)),
-            visibility: Duration::from_secs(5),
-            silence: Duration::ZERO,
-            idempotent: true,
-            quota: usize::MAX,
-            chaos: 0,
-        }
-    }
-}
-
-/// A machine that was ever made. Times are the cloud's own, since its start.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// The cloud's name for it.
-    pub id: String,
-    /// Whose it is.
-    pub identity: Identity,
-    /// When the create call arrived.
-    pub requested_at: Duration,
-    /// When it came into being.
-    pub exists_from: Duration,
-    /// When answers start to show it.
-    pub visible_from: Duration,
-    /// When it has booted.
-    pub boots_at: Duration,
-    /// When it ceased to exist, or will.
-    pub gone_at: Option<Duration>,
-    /// Whether it was stopped.
-    pub stopped: bool,
-    /// Whether it passes health checks.
-    pub healthy: bool,
-    /// Its address.
-    pub address: String,
-}
-
-impl Machine {
-    /// Whether it exists, or is certain to come into being.
-    pub fn is_alive(&self, now: Duration) -> bool {
-        self.gone_at.is_none_or(|gone| gone > now)
-    }
-
-    /// Whether it runs, has booted and is healthy.
-    pub fn serves(&self, now: Duration) -> bool {
-        self.state(now) == ResourceState::Running && self.healthy
-    }
-
-    /// Its state as an answer at `now` gives it.
-    pub(crate) fn state(&self, now: Duration) -> ResourceState {
-        if now < self.visible_from || !self.is_alive(now) {
-            ResourceState::Missing
-        } else if self.stopped || self.gone_at.is_some() {
-            ResourceState::Stopped
-        } else if now < self.boots_at {
-            ResourceState::Pending
-        } else {
-            ResourceState::Running
-        }
-    }
-}
+/// The endpoint of resource sections that name none.
+pub const ENDPOINT: &str = "sim://cloud";
 
 /// A simulated cloud; a clone is the same cloud.
 #[derive(Clone)]
 pub struct SimCloud {
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ledger: Ledger,
     state: Arc<Mutex<State>>,
+}
+
+/// Calls left in a token bucket, and when it was last filled.
+struct Bucket {
+    left: f64,
+    filled_at: Duration,
 }
 
 pub(crate) struct State {
     pub(crate) settings: Settings,
+    pub(crate) ledger: Ledger,
     rng: fastrand::Rng,
     pub(crate) machines: BTreeMap<String, Machine>,
-    pub(crate) tokens: BTreeMap<String, String>,
+    tokens: BTreeMap<String, String>,
     calls: BTreeMap<Call, usize>,
     scripted: BTreeMap<Call, Vec<Fault>>,
+    buckets: BTreeMap<(String, Call), Bucket>,
+    /// Endpoints that cannot be reached, and until when.
+    down: BTreeMap<String, Duration>,
+    /// Endpoints without room for more machines, and until when.
+    full: BTreeMap<String, Duration>,
 }
 
 impl SimCloud {
     /// An empty cloud.
     pub fn new(seed: u64, settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        let ledger = Ledger::default();
         let state = State {
             settings,
+            ledger: ledger.clone(),
             rng: fastrand::Rng::with_seed(seed),
             machines: BTreeMap::new(),
             tokens: BTreeMap::new(),
             calls: BTreeMap::new(),
             scripted: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            down: BTreeMap::new(),
+            full: BTreeMap::new(),
         };
-        Self { clock, state: Arc::new(Mutex::new(state)) }
+        Self { clock, ledger, state: Arc::new(Mutex::new(state)) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -176,7 +95,11 @@ impl SimCloud {
     pub fn calm(&self) {
         let mut state = self.state();
         state.settings.chaos = 0;
+        state.settings.rate = None;
+        state.settings.quota = usize::MAX;
         state.scripted.clear();
+        state.down.clear();
+        state.full.clear();
     }
 
     /// Every machine ever made, oldest first.
@@ -205,17 +128,23 @@ impl SimCloud {
     /// Makes a machine vanish behind everybody's back.
     pub fn kill(&self, id: &str) {
         let now = self.now();
-        self.edit(id, |machine| machine.gone_at = Some(now));
+        self.edit(id, |machine| machine.gone_at = Some(machine.gone_at.map_or(now, |gone| gone.min(now))));
     }
 
     /// Stops a machine behind everybody's back.
     pub fn stop(&self, id: &str) {
-        self.edit(id, |machine| machine.stopped = true);
+        let now = self.now();
+        self.edit(id, |machine| machine.stopped_at = Some(now));
     }
 
     /// Makes a machine fail or pass its health checks.
     pub fn set_healthy(&self, id: &str, healthy: bool) {
-        self.edit(id, |machine| machine.healthy = healthy);
+        let now = self.now();
+        self.edit(id, |machine| {
+            // A machine that falls ill before it has booted has never been healthy.
+            machine.ever_healthy = healthy || (machine.ever_healthy && machine.boots_at <= now);
+            machine.healthy = healthy;
+        });
     }
 
     fn edit(&self, id: &str, edit: impl FnOnce(&mut Machine)) {
@@ -224,10 +153,27 @@ impl SimCloud {
         }
     }
 
+    /// Makes an endpoint unreachable for `lasting`.
+    pub fn take_down(&self, endpoint: &str, lasting: Duration) {
+        let until = self.now() + lasting;
+        self.state().down.insert(endpoint.to_owned(), until);
+    }
+
+    /// Leaves an endpoint without room for more machines for `lasting`.
+    pub fn fill_up(&self, endpoint: &str, lasting: Duration) {
+        let until = self.now() + lasting;
+        self.state().full.insert(endpoint.to_owned(), until);
+    }
+
+    /// The attempt that made a machine.
+    pub(crate) fn owner(&self, id: &str) -> Option<AttemptId> {
+        self.state().machines.get(id).map(|machine| machine.identity.attempt.clone())
+    }
+
     /// Puts a machine there that belongs to somebody else, and returns its name.
     pub fn plant(&self, identity: Identity) -> String {
         let now = self.now();
-        self.state().add(identity, (now, now))
+        self.state().add(identity, ENDPOINT, (now, now))
     }
 }
 
@@ -237,46 +183,81 @@ impl State {
     }
 
     /// Counts a call and decides what goes wrong with it.
-    pub(crate) fn enter(&mut self, call: Call) -> Option<Fault> {
+    fn enter(&mut self, call: Call, endpoint: &str, now: Duration) -> Option<Fault> {
         *self.calls.entry(call).or_insert(0) += 1;
         if let Some(faults) = self.scripted.get_mut(&call)
             && !faults.is_empty()
         {
             return Some(faults.remove(0));
         }
-        let unlucky = self.rng.u32(..100) < self.settings.chaos;
-        unlucky.then(|| match self.rng.u32(..8) {
-            0 => Fault::Refuse(ErrorKind::Throttled),
-            1 => Fault::Refuse(ErrorKind::Transient),
-            2 => Fault::Refuse(ErrorKind::Quota),
-            3 => Fault::Refuse(ErrorKind::Auth),
-            4 => Fault::AnswerLost,
-            5 => Fault::Hang,
-            6 => Fault::HangAfterEffect,
-            _ => Fault::Late(Duration::from_secs(self.rng.u64(1..120))),
-        })
+        if self.down.get(endpoint).is_some_and(|until| *until > now) {
+            self.ledger.count(FaultKind::EndpointDown);
+            return Some(Fault::Refuse(ErrorKind::Transient));
+        }
+        if !self.take_token(call, endpoint, now) {
+            self.ledger.count(FaultKind::Throttled);
+            return Some(Fault::Refuse(ErrorKind::Throttled));
+        }
+        if call == Call::Create && self.full.get(endpoint).is_some_and(|until| *until > now) {
+            self.ledger.count(FaultKind::Capacity);
+            return Some(Fault::Refuse(ErrorKind::Quota));
+        }
+        if self.rng.u32(..100) >= self.settings.chaos {
+            return None;
+        }
+        let mut rng = self.rng.fork();
+        let idempotent = self.settings.idempotent;
+        let mut possible: Vec<(FaultKind, Fault)> = Vec::new();
+        for kind in self.settings.faults.iter() {
+            possible.extend(Fault::draw(kind, call, idempotent, &mut rng).map(|fault| (kind, fault)));
+        }
+        let (kind, fault) = rng.choice(possible)?;
+        if matches!(fault, Fault::Refuse(_)) {
+            self.ledger.count(kind);
+        }
+        Some(fault)
+    }
+
+    /// Takes a token for a call; false if there is none.
+    fn take_token(&mut self, call: Call, endpoint: &str, now: Duration) -> bool {
+        let Some(rate) = self.settings.rate else { return true };
+        let full = f64::from(rate.burst);
+        let bucket =
+            self.buckets.entry((endpoint.to_owned(), call)).or_insert(Bucket { left: full, filled_at: now });
+        let filled = now.saturating_sub(bucket.filled_at).as_secs_f64() * rate.per_second;
+        bucket.left = (bucket.left + filled).min(full);
+        bucket.filled_at = now;
+        let enough = bucket.left >= 1.0;
+        if enough {
+            bucket.left -= 1.0;
+        }
+        enough
     }
 
     /// Makes a machine that was asked for and comes into being at the given times.
-    pub(crate) fn add(
+    fn add(
         &mut self,
         identity: Identity,
+        endpoint: &str,
         (requested_at, exists_from): (Duration, Duration),
     ) -> String {
         let number = self.machines.len() + 1;
         let id = format!("m-{number:04}");
-        let visible_from = exists_from + self.draw((Duration::ZERO, self.settings.visibility));
+        // The other half is for answers that are out of date.
+        let visible_from = exists_from + self.draw((Duration::ZERO, self.settings.visibility / 2));
         let boots_at = exists_from + self.draw(self.settings.boot);
         let machine = Machine {
             id: id.clone(),
+            endpoint: endpoint.to_owned(),
             identity,
             requested_at,
             exists_from,
             visible_from,
             boots_at,
             gone_at: None,
-            stopped: false,
+            stopped_at: None,
             healthy: true,
+            ever_healthy: true,
             address: format!("10.0.{}.{}", number / 250, number % 250 + 1),
         };
         self.machines.insert(id.clone(), machine);

@@ -1,0 +1,144 @@
+//! What really happened, seen from outside the engine: calls, leases, endings, faults.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use occopus_engine::ids::AttemptId;
+
+use crate::cloud::Call;
+use crate::fault::{FaultKind, Tally};
+use crate::property::{Property, Violation};
+
+/// How a call ended for its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With an answer: done, or listed completely.
+    Done,
+    /// With an error that says that nothing happened.
+    Refused,
+    /// Without knowing: the connection broke, or the caller did not wait any longer.
+    Unclear,
+    /// It has not ended, or the process that made it died.
+    Open,
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub struct CallEntry {
+    /// The process that made it.
+    pub process: u32,
+    /// What it was.
+    pub call: Call,
+    /// Where it went.
+    pub endpoint: String,
+    /// The attempt it was for; `None` for reading calls and for destroy calls.
+    pub attempt: Option<AttemptId>,
+    /// When it began.
+    pub begun: Duration,
+    /// When it ended.
+    pub ended: Duration,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// What happened; a clone is the same ledger.
+#[derive(Clone, Default)]
+pub struct Ledger(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    tally: Tally,
+    calls: Vec<CallEntry>,
+    /// Number of the call whose answer arrived last among those that began latest.
+    answered: Option<usize>,
+    /// The process that holds the lease, or held it last.
+    holder: Option<u32>,
+    /// When users asked for a build or a change.
+    requests: Vec<Duration>,
+    /// When the wall clock jumped.
+    jumps: Vec<Duration>,
+    violations: Vec<Violation>,
+}
+
+impl Ledger {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a fault that took effect.
+    pub fn count(&self, kind: FaultKind) {
+        self.book().tally.count(kind);
+    }
+
+    /// How often each fault took effect.
+    pub fn tally(&self) -> Tally {
+        self.book().tally.clone()
+    }
+
+    /// Notes that `property` was violated.
+    pub fn violated(&self, property: Property, text: String) {
+        self.book().violations.push(Violation { property, text });
+    }
+
+    /// What was violated so far.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.book().violations.clone()
+    }
+
+    /// Notes that a call began, and returns its number.
+    pub(crate) fn call_began(&self, entry: CallEntry) -> usize {
+        let mut book = self.book();
+        book.calls.push(entry);
+        book.calls.len() - 1
+    }
+
+    /// Notes how a call ended.
+    pub(crate) fn call_ended(&self, number: usize, at: Duration, ending: Ending) {
+        if let Some(entry) = self.book().calls.get_mut(number) {
+            (entry.ended, entry.ending) = (at, ending);
+        }
+    }
+
+    /// Notes that an answer arrived, and tells whether that of a later call had arrived before.
+    pub(crate) fn answered(&self, number: usize) -> bool {
+        let mut book = self.book();
+        let overtaken = book.answered.is_some_and(|latest| latest > number);
+        book.answered = book.answered.max(Some(number));
+        overtaken
+    }
+
+    /// All calls, in the order in which they began.
+    pub fn calls(&self) -> Vec<CallEntry> {
+        self.book().calls.clone()
+    }
+
+    /// Notes that `process` has taken the lease.
+    pub(crate) fn lease_taken(&self, process: u32) {
+        self.book().holder = Some(process);
+    }
+
+    /// The process that took the lease last.
+    pub fn holder(&self) -> Option<u32> {
+        self.book().holder
+    }
+
+    /// Notes that a user asked for a build or a change.
+    pub(crate) fn requested(&self, at: Duration) {
+        self.book().requests.push(at);
+    }
+
+    /// When users asked for builds and changes.
+    pub fn requests(&self) -> Vec<Duration> {
+        self.book().requests.clone()
+    }
+
+    /// Notes a jump of the wall clock.
+    pub(crate) fn jumped(&self, at: Duration) {
+        self.book().jumps.push(at);
+    }
+
+    /// When the wall clock jumped.
+    pub fn jumps(&self) -> Vec<Duration> {
+        self.book().jumps.clone()
+    }
+}

@@ -1,0 +1,141 @@
+//! What must hold at every moment: checked when a call begins or ends and when an attempt is closed.
+
+use std::time::Duration;
+
+use occopus_engine::ids::{AttemptId, InfraId};
+use occopus_engine::journal::read;
+use occopus_engine::record::{Attempt, Outcome, Phase};
+use occopus_engine::store::{Key, Store, Table};
+use occopus_store::MemoryStore;
+
+use crate::cloud::{Call, SimCloud};
+use crate::fault::FaultKind;
+use crate::ledger::{CallEntry, Ending, Ledger};
+use crate::property::Property;
+
+/// The referee of a world.
+#[derive(Clone)]
+pub(crate) struct Referee {
+    pub(crate) cloud: SimCloud,
+    pub(crate) records: MemoryStore,
+    pub(crate) infra: InfraId,
+}
+
+/// Complete listings that must miss a resource before it is believed not to exist.
+const LISTINGS: usize = 2;
+
+impl Referee {
+    fn ledger(&self) -> &Ledger {
+        &self.cloud.ledger
+    }
+
+    pub(crate) fn lease_taken(&self, process: u32) {
+        self.ledger().lease_taken(process);
+    }
+
+    /// Who changes something holds the lease.
+    pub(crate) fn lease_held(&self, process: u32, call: Call) {
+        let holder = self.ledger().holder();
+        if holder != Some(process) {
+            let text = format!("process {process} made a {call:?} call while {holder:?} held the lease");
+            self.ledger().violated(Property::LostLeaseChangesNothing, text);
+        }
+    }
+
+    /// Before a change, its intent is in the records.
+    pub(crate) async fn intended(&self, id: &AttemptId, call: Call) {
+        let key = |table| Key::new(table, self.infra.as_str(), id.as_str());
+        let attempt = read::<Attempt>(&self.records, &key(Table::Attempt)).await.ok().flatten();
+        let recorded = match (call, attempt.map(|attempt| attempt.phase)) {
+            (Call::Create, Some(Phase::Creating { .. })) => {
+                matches!(self.records.read(&key(Table::Request)).await, Ok(Some(_)))
+            }
+            (Call::Destroy, Some(Phase::Destroying { .. })) => true,
+            _ => false,
+        };
+        if !recorded {
+            self.ledger().violated(Property::IntentFirst, format!("a {call:?} call for {id} without intent"));
+        }
+    }
+
+    /// Calls end in time, unless their process sleeps.
+    pub(crate) fn call_ended(&self, entry: &CallEntry, limit: Duration) {
+        let took = entry.ended.saturating_sub(entry.begun);
+        if took > limit + Duration::from_millis(1) {
+            let text =
+                format!("a {:?} call of process {} took {took:?} of {limit:?}", entry.call, entry.process);
+            self.ledger().violated(Property::CallsEnd, text);
+        }
+    }
+
+    /// An attempt is closed for a reason that holds.
+    pub(crate) fn attempt_closed(&self, attempt: &Attempt) {
+        match &attempt.phase {
+            Phase::Closed { outcome: Outcome::Refused { .. }, .. } => self.refusal_certain(attempt),
+            Phase::Closed { outcome: Outcome::NeverAppeared { .. }, .. } => self.absence_proven(attempt),
+            Phase::Closed { outcome: Outcome::Destroyed { .. }, .. } => self.destroy_confirmed(attempt),
+            _ => {}
+        }
+    }
+
+    fn create_calls(&self, attempt: &Attempt) -> Vec<CallEntry> {
+        let mut calls = self.ledger().calls();
+        calls.retain(|entry| entry.call == Call::Create && entry.attempt.as_ref() == Some(&attempt.id));
+        calls
+    }
+
+    fn refusal_certain(&self, attempt: &Attempt) {
+        let unclear = self.create_calls(attempt).into_iter().find(|entry| entry.ending != Ending::Refused);
+        if let Some(entry) = unclear {
+            let text = format!(
+                "{} is settled as refused, but a call for it ended {:?} at {:?}",
+                attempt.slot, entry.ending, entry.ended
+            );
+            self.ledger().violated(Property::RefusalCertain, text);
+        }
+    }
+
+    fn absence_proven(&self, attempt: &Attempt) {
+        let capabilities = self.cloud.capabilities();
+        let now = self.cloud.now();
+        let calls = self.create_calls(attempt);
+        let first = calls.first().map_or(now, |entry| entry.begun);
+        // Deadlines of dead processes are known by the wall clock only.
+        if self.ledger().jumps().iter().any(|at| *at >= first) {
+            return;
+        }
+        let visible = |entry: &CallEntry| match entry.ending {
+            Ending::Refused => None,
+            Ending::Done | Ending::Unclear => Some(entry.ended + capabilities.visibility_delay),
+            Ending::Open => Some(entry.begun + capabilities.create_deadline + capabilities.visibility_delay),
+        };
+        let since = calls.iter().filter_map(visible).max().unwrap_or_default();
+        let proofs = self.ledger().calls().into_iter().filter(|entry| {
+            entry.call == Call::Find
+                && entry.endpoint == attempt.place.endpoint
+                && entry.begun >= since
+                && entry.ending == Ending::Done
+        });
+        let proofs = proofs.count();
+        if proofs < LISTINGS {
+            let text = format!(
+                "{} counts as never created at {now:?} after {proofs} complete listings since {since:?}",
+                attempt.slot
+            );
+            self.ledger().violated(Property::AbsenceProven, text);
+        }
+    }
+
+    /// Not checked once the API has lied about a state.
+    fn destroy_confirmed(&self, attempt: &Attempt) {
+        if self.ledger().tally().of(FaultKind::WrongState) > 0 {
+            return;
+        }
+        let id = attempt.provider_id.as_ref().map(|id| id.id.as_str()).unwrap_or_default();
+        let lives = self.cloud.state().machines.get(id).is_some_and(|machine| machine.gone_at.is_none());
+        if lives {
+            let text = format!("{} counts as destroyed, but {id} lives", attempt.slot);
+            self.ledger().violated(Property::DestroyConfirmed, text);
+        }
+    }
+}
