@@ -4,8 +4,8 @@
 #   with-peers.sh COMMAND...
 #
 # The command finds them in OCCOPUS_TEST_DOCKER (the URL of a Docker Engine), OCCOPUS_TEST_MOTO (the
-# URL of an EC2 simulation) and OCCOPUS_TEST_MARIADB (HOST:PORT). A variable that is set already is left
-# as it is. A peer that cannot be started is left out with its reason; with CI=true it is an error.
+# URL of an EC2 simulation), OCCOPUS_TEST_MARIADB and OCCOPUS_TEST_REDIS (HOST:PORT). A variable that is
+# set already is left as it is. A peer that cannot be started is left out with its reason; with CI=true it is an error.
 # The exit status is the command's.
 set -uo pipefail
 
@@ -47,6 +47,7 @@ start() {
 start docker OCCOPUS_TEST_DOCKER
 start moto OCCOPUS_TEST_MOTO
 start mariadb OCCOPUS_TEST_MARIADB
+start redis OCCOPUS_TEST_REDIS
 
 # In the background, so that a signal to this script is passed on at once; under job control, because
 # without it the command and all its children would ignore Ctrl-C, which some tests send.
