@@ -1,6 +1,7 @@
 //! The credentials file: which entry belongs to which section of a node. Nothing of its content but
 //! filter keys ever appears in a message.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -8,7 +9,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::codes;
 use crate::definition::Section;
-use crate::diagnostic::{Diagnostic, Diagnostics, suggestion};
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, suggestion};
+use crate::fields::{self, AUTH_FORMS};
 use crate::model::contains;
 use crate::secret;
 use crate::yaml::{self, Dialect, Node};
@@ -16,29 +18,25 @@ use crate::yaml::{self, Dialect, Node};
 const SECTIONS: [Section; 2] = [Section::Resource, Section::ConfigManagement];
 pub(crate) const DIALECT: Dialect = Dialect { plain_tags: &[], private: true, isolated: false };
 
-/// The fields that a type needs.
-const FIELDS: [(&str, &[&str]); 7] = [
-    ("ec2", &["accesskey", "secretkey"]),
-    ("azure_vm", &["tenant_id", "client_id", "client_secret", "subscription_id"]),
-    ("azure_aci", &["tenant_id", "client_id", "client_secret", "subscription_id"]),
-    ("cloudbroker", &["email", "password"]),
-    ("cloudsigma", &["email", "password"]),
-    ("chef", &["client_name", "client_key"]),
-    ("nova", &["username", "password"]),
-];
-
 /// One entry: credentials, and the keys a section must have for them to apply.
 #[derive(Clone, PartialEq)]
 struct Entry {
     section: Section,
     filter: Map<String, Json>,
     data: Map<String, Json>,
+    location: Location,
 }
 
 impl Entry {
     /// The filter keys as canonical JSON: keys are sorted.
     fn reference(&self) -> String {
         Json::Object(self.filter.clone()).to_string()
+    }
+
+    /// Filter keys and place, for people.
+    fn described(&self) -> String {
+        let Location { file, line, column, .. } = &self.location;
+        format!("{} ({file}:{line}:{column})", self.reference())
     }
 }
 
@@ -67,7 +65,7 @@ impl fmt::Debug for Chosen {
 pub struct Ambiguous {
     /// `resource` or `config_management`.
     pub section: &'static str,
-    /// References of the entries.
+    /// Filter keys and place of each entry; no secrets.
     pub candidates: Vec<String>,
 }
 
@@ -113,11 +111,11 @@ impl CredentialsFile {
                 Some(section) => list(*section, value, &mut entries, &mut diagnostics),
                 None => {
                     let message = "an unknown section is ignored";
-                    let warning = Diagnostic::warning(codes::DOUBTFUL_CREDENTIALS, message).at(&key.span);
-                    diagnostics.push(warning.help(suggestion(&key.to_text(), known)));
+                    diagnostics.push(doubt(key, message).help(suggestion(&key.to_text(), known)));
                 }
             }
         }
+        repeated(&entries, root, &mut diagnostics);
         diagnostics.finish(Some(Self { entries }))
     }
 
@@ -134,7 +132,7 @@ impl CredentialsFile {
             [entry] => Ok(Some(Chosen { reference: entry.reference(), auth_data: entry.data.clone() })),
             several => Err(Ambiguous {
                 section: section.key(),
-                candidates: several.iter().map(|entry| entry.reference()).collect(),
+                candidates: several.iter().map(|entry| entry.described()).collect(),
             }),
         }
     }
@@ -160,7 +158,7 @@ impl CredentialsFile {
 
 /// Whether the resource type or config manager `kind` works with credentials only.
 pub(crate) fn needs_credentials(kind: &str) -> bool {
-    FIELDS.iter().any(|(of, _)| *of == kind)
+    AUTH_FORMS.iter().any(|form| form.types.contains(&kind))
 }
 
 fn bad(at: &Node, message: impl Into<String>) -> Diagnostic {
@@ -197,32 +195,56 @@ fn entry(section: Section, item: &Node, diagnostics: &mut Diagnostics) -> Option
             secret::forbid(Some(value), "a filter key of a credentials entry", diagnostics);
         }
     }
-    missing_fields(item, data, diagnostics);
+    fields(section, item, data, diagnostics);
     let mut filter = item.to_object();
     filter.remove("auth_data");
-    Some(Entry { section, filter, data: data.to_object() })
+    Some(Entry { section, filter, data: data.to_object(), location: item.span.location() })
 }
 
-/// Warns of fields that the type will ask for.
-fn missing_fields(item: &Node, data: &Node, diagnostics: &mut Diagnostics) {
+/// Warns of fields that the type will ask for and does not find, or not as text.
+fn fields(section: Section, item: &Node, data: &Node, diagnostics: &mut Diagnostics) {
     let kind = item.get("type").and_then(Node::as_str).unwrap_or_default();
-    let Some((_, fields)) = FIELDS.iter().find(|(of, _)| *of == kind) else { return };
-    let fields: &[&str] = match data.get("type").map(Node::as_str) {
-        Some(Some("application_credential")) if kind == "nova" => &["id", "secret"],
-        Some(_) if kind == "nova" => {
-            let message = "the type of nova credentials must be application_credential or absent";
-            let warning = Diagnostic::warning(codes::DOUBTFUL_CREDENTIALS, message);
-            diagnostics.push(warning.at(&data.span));
-            return;
-        }
-        _ => fields,
+    let mut forms =
+        AUTH_FORMS.iter().filter(|form| form.section == section && form.types.contains(&kind)).peekable();
+    if forms.peek().is_none() {
+        return;
+    }
+    // Only nova knows several forms; elsewhere a further field `type` is ignored.
+    let has_tags = forms.clone().any(|form| form.tag.is_some());
+    let tag = data.get("type").filter(|_| has_tags);
+    let Some(form) =
+        forms.find(|form| form.tag == tag.and_then(Node::as_str) && tag.is_some() == form.tag.is_some())
+    else {
+        let message = format!("the type of {kind} credentials must be application_credential or absent");
+        return diagnostics.push(doubt(tag.unwrap_or(data), message));
     };
-    let missing: Vec<&str> = fields.iter().copied().filter(|key| data.get(key).is_none()).collect();
+    let missing: Vec<&str> = fields::required(form.fields).filter(|key| data.get(key).is_none()).collect();
     if !missing.is_empty() {
         let message = format!("auth_data of type {kind} lacks: {}", missing.join(", "));
-        let warning = Diagnostic::warning(codes::DOUBTFUL_CREDENTIALS, message);
-        diagnostics.push(warning.at(&data.span));
+        diagnostics.push(doubt(data, message));
     }
+    for field in form.fields {
+        let Some(value) = data.get(field.key) else { continue };
+        for mismatch in field.kind.mismatches(value, false) {
+            diagnostics.push(doubt(mismatch.at, mismatch.text(&format!("'{}'", field.key))));
+        }
+    }
+}
+
+/// Entries with the same filter keys fit the same sections, so that neither can ever be chosen.
+fn repeated(entries: &[Entry], root: &Node, diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<(Section, String), &Entry> = HashMap::new();
+    for entry in entries {
+        let Some(other) = seen.insert((entry.section, entry.reference()), entry) else { continue };
+        let message = format!("an entry has the same filter keys as the one in line {}", other.location.line);
+        let mut warning = doubt(root, message).help("neither can be chosen; add a filter key to one of them");
+        warning.location = Some(entry.location.clone());
+        diagnostics.push(warning);
+    }
+}
+
+fn doubt(at: &Node, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::warning(codes::DOUBTFUL_CREDENTIALS, message).at(&at.span)
 }
 
 #[cfg(test)]
@@ -262,7 +284,9 @@ mod tests {
         let legacy = "Cannot determine authorization information: auth_data filters result more than one \
                       possible authorization section!";
         assert!(error.to_string().starts_with(legacy), "{error}");
-        assert_eq!(error.candidates.len(), 2);
+        let candidates =
+            [r#"{"endpoint":"e","type":"ec2"} (auth:3:3)"#, r#"{"name":"s","type":"ec2"} (auth:4:3)"#];
+        assert_eq!(error.candidates, candidates);
     }
 
     #[test]
@@ -310,5 +334,60 @@ mod tests {
         assert!(warnings(&format!("resource: [{{type: nova, auth_data: {application}}}]")).is_empty());
         assert!(!warnings("resource: [{type: nova, auth_data: {type: voms, proxy: p}}]").is_empty());
         assert!(!warnings("resources: []").is_empty());
+    }
+
+    /// One entry of every type, as in the file that came with Occopus 1.10.
+    const ALL_TYPES: &str = "
+resource:
+- type: ec2
+  auth_data: {accesskey: a, secretkey: b}
+- type: nova
+  endpoint: https://n/v3
+  auth_data: {username: a, password: b}
+- type: nova
+  auth_data: {type: application_credential, id: a, secret: b}
+- type: azure_vm
+  auth_data: {tenant_id: a, client_id: b, client_secret: c, subscription_id: d}
+- type: azure_aci
+  auth_data: {tenant_id: a, client_id: b, client_secret: c, subscription_id: d}
+- type: cloudbroker
+  auth_data: {email: a, password: b}
+- type: cloudsigma
+  auth_data: {email: a, password: b}
+- type: docker
+  auth_data:
+config_management:
+- type: chef
+  endpoint: https://c
+  auth_data: {client_name: a, client_key: b}
+";
+
+    #[test]
+    fn a_file_with_all_types_loads_without_a_warning() {
+        let (file, warnings) = CredentialsFile::from_text("auth", ALL_TYPES, Path::new("")).unwrap();
+        assert!(warnings.is_empty(), "{warnings}");
+        assert_eq!(file.entries.len(), 9);
+        for form in AUTH_FORMS {
+            for kind in form.types {
+                let section = json!({"type": kind, "endpoint": "https://c"});
+                let chosen = file.choose(form.section, section.as_object().unwrap()).unwrap();
+                assert!(chosen.is_some(), "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn entries_that_cannot_be_told_apart_and_odd_values_are_warnings() {
+        let warnings = |text: &str| CredentialsFile::from_text("auth", text, Path::new("")).unwrap().1;
+        let same = "resource:\n- {type: ec3, auth_data: {n: hush}}\n- {type: ec3, auth_data: {n: hush}}";
+        let found = warnings(same);
+        let place = found.iter().next().unwrap().location.as_ref().unwrap();
+        assert_eq!((found.iter().count(), place.line, place.column), (1, 3, 3), "{found}");
+        let odd = warnings("resource: [{type: ec2, auth_data: {accesskey: a, secretkey: [hush]}}]");
+        assert_eq!(odd.iter().next().unwrap().message, "'secretkey' should be a string, but it is a list");
+        assert!(
+            !warnings("resource: [{type: nova, auth_data: {type: , username: a, password: b}}]").is_empty()
+        );
+        assert!(warnings("config_management: [{type: ec2, auth_data: {}}]").is_empty());
     }
 }
