@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use occopus_engine::control::{Health, Survey};
+use occopus_engine::hold::{Hold, HoldKind};
 use occopus_engine::ids::{InfraId, NodeId, Slot};
 use occopus_engine::judge::InstanceState;
 use occopus_engine::plan::{Instance, Note};
@@ -39,6 +40,8 @@ pub struct Status {
     pub observed_at: Timestamp,
     /// The nodes in the order of their dependencies.
     pub nodes: Vec<NodeStatus>,
+    /// What operators keep the engine from doing.
+    pub holds: Vec<Hold>,
     /// Scaling requests that wait for a pass, in words.
     pub requests: Vec<String>,
     /// Remarks: warnings, and what has to wait and why.
@@ -111,6 +114,7 @@ impl Status {
             maintained_at: survey.lease.observed_at,
             observed_at: situation.now,
             nodes: nodes(survey),
+            holds: situation.holds.iter().cloned().collect(),
             requests: survey
                 .requests
                 .iter()
@@ -218,6 +222,7 @@ pub fn describe(node: &str, change: &ScaleChange) -> String {
         ScaleChange::Remove(count) => format!("{node}: {count} fewer"),
         ScaleChange::RemoveInstance(text) => format!("{node}: without {text}"),
         ScaleChange::Set(count) => format!("{node}: exactly {count}"),
+        ScaleChange::ReplaceInstance(text) => format!("{node}: another instance for {text}"),
     }
 }
 
@@ -234,6 +239,12 @@ pub fn note_text(note: &Note) -> String {
 
 fn next_command(status: &Status, controlled: bool) -> String {
     let id = &status.infra_id;
+    if let Some(pause) = status.holds.iter().find(|hold| hold.kind == HoldKind::Pause)
+        && status.health == Health::Incomplete
+    {
+        let node = pause.node.as_ref().map(|node| format!(" --node {node}")).unwrap_or_default();
+        return format!("occopus resume {id}{node}");
+    }
     match status.health {
         Health::Ready if !status.requests.is_empty() && !controlled => format!("occopus maintain {id}"),
         Health::Ready => format!("occopus scale {id} NODE=COUNT, or occopus destroy {id}"),

@@ -66,6 +66,7 @@ async fn open(console: &Arc<Console>, files: Files) -> Result<Occopus, Error> {
         config: files.cfg,
         credentials: files.auth_data_path,
         events: console.clone(),
+        redactor: console.output().redactor().clone(),
         ..Settings::default()
     };
     let occopus = Occopus::open(settings).await?;
@@ -192,6 +193,7 @@ mod tests {
             maintained_at: None,
             observed_at: Timestamp::UNIX_EPOCH,
             nodes: vec![node("db", &[("n1", &["10.0.0.1", "192.0.2.1"])]), node("web-front", &[("n2", &[])])],
+            holds: Vec::new(),
             requests: Vec::new(),
             notes: Vec::new(),
             next: String::new(),

@@ -20,6 +20,7 @@ pub(crate) fn word(kind: EventKind) -> &'static str {
         EventKind::NodeAdopted => "adopted",
         EventKind::Scaled => "scaled",
         EventKind::Reconfigured => "reconfigured",
+        EventKind::Held => "held",
         EventKind::Notice => "notice",
         EventKind::Progress => "progress",
     }

@@ -1,7 +1,8 @@
 //! `occopus scale`.
 
 use occopus::engine::record::ScaleChange;
-use occopus::{Error, Scaling};
+use occopus::engine::ids::InfraId;
+use occopus::{Error, Occopus, Scaling};
 use serde_json::json;
 
 use super::args::ScaleTo;
@@ -17,18 +18,34 @@ pub(super) async fn run(
     node: &str,
     remove: Option<String>,
 ) -> Result<u8, Error> {
-    let output = &session.output;
     let to = match remove {
         Some(text) => ScaleTo { node: node.to_owned(), change: ScaleChange::RemoveInstance(text) },
         None => node.parse().map_err(|error| Error::Usage(format!("{error}")))?,
     };
     let occopus = session.open().await?;
     let infra = occopus.resolve(infra).await?;
-    let scaling = occopus.scale(&infra, &to.node, &[to.change]).await?;
+    carry_out(session, &occopus, &infra, to).await
+}
+
+/// Registers a request, and waits for it to be carried out if there is somebody to do it.
+pub(super) async fn carry_out(
+    session: &Session,
+    occopus: &Occopus,
+    infra: &InfraId,
+    to: ScaleTo,
+) -> Result<u8, Error> {
+    let output = &session.output;
+    let wanted = match &to.change {
+        ScaleChange::ReplaceInstance(_) => Some(format!("an instance of '{}' is to be replaced", to.node)),
+        _ => None,
+    };
+    let scaling = occopus.scale(infra, &to.node, &[to.change]).await?;
     for note in &scaling.notes {
         output.warn(note);
     }
-    let wanted = format!("'{}' is to have {}", to.node, count(scaling.target as usize, "instance"));
+    let wanted = wanted.unwrap_or_else(|| {
+        format!("'{}' is to have {}", to.node, count(scaling.target as usize, "instance"))
+    });
     let Some(maintainer) = &scaling.maintainer else {
         answer(output, infra.as_str(), &to.node, &scaling, false);
         output.say(&format!(
@@ -42,7 +59,7 @@ pub(super) async fn run(
         teller.write_line("no longer waiting; the request stays registered");
     });
     let run = run_of("scale", false, stop);
-    let done = occopus.await_scaled(&infra, &to.node, &run).await?;
+    let done = occopus.await_scaled(infra, &to.node, &run).await?;
     answer(output, infra.as_str(), &to.node, &scaling, done);
     if done {
         return Ok(DONE);

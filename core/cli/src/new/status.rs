@@ -49,6 +49,7 @@ fn text_of(status: &Status, now: Timestamp, style: Style) -> String {
     if style.store {
         lines.push(format!("store: {}", status.store));
     }
+    lines.extend(status.holds.iter().map(|hold| format!("held: {}", hold.describe())));
     lines.extend(status.requests.iter().map(|request| format!("waiting request: {request}")));
     lines.extend(status.notes.iter().map(|note| format!("note: {note}")));
     lines.push(format!("next: {}", status.next));
@@ -138,6 +139,7 @@ fn freshness(status: &Status, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use occopus::SlotStatus;
+    use occopus::engine::hold::{Hold, HoldKind};
     use occopus::engine::ids::{InfraId, NodeId, Slot};
     use occopus::engine::record::Goal;
 
@@ -199,6 +201,7 @@ mod tests {
                     vec![slot("worker/1", "unhealthy", "port 8080 closed for 42 s of 600 s", false)],
                 ),
             ],
+            holds: Vec::new(),
             requests: vec!["worker: 2 more".to_owned()],
             notes: vec!["a note".to_owned()],
             next: "occopus maintain 3f2a".to_owned(),
@@ -226,6 +229,21 @@ mod tests {
     fn the_store_is_named_when_asked_for() {
         let text = text_of(&status(), at(600), Style { colors: false, store: true });
         assert!(text.contains("\nstore: /tmp/occopus.db\n"));
+    }
+
+    #[test]
+    fn what_operators_hold_is_shown_with_who_and_why() {
+        let hold = Hold {
+            kind: HoldKind::Pause,
+            node: Some("worker".to_owned()),
+            reason: "migration".to_owned(),
+            actor: "ann@host: occopus pause (process 7)".to_owned(),
+            since: at(0),
+            until: Some(at(3600)),
+        };
+        let text = text_of(&Status { holds: vec![hold], ..status() }, at(600), PLAIN);
+        let line = "held: 'worker' is paused by ann@host: occopus pause (process 7) until 1970-01-01T01:00:00Z: migration";
+        assert!(text.contains(&format!("\n{line}\n")), "{text}");
     }
 
     #[test]
