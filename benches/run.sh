@@ -13,5 +13,9 @@ cargo build --quiet --profile "$profile" --package occopus-cli
 echo "Cold start:"
 python3 benches/cold_start.py "target/$folder/occopus"
 
+echo "Loading, checking and ordering descriptions:"
+cargo build --quiet --release --package occopus-descriptor --example load
+python3 benches/descriptor.py target/release/examples/load
+
 echo "Building on a simulated cloud:"
 cargo run --quiet --profile "$profile" --package occopus-sim --example makespan

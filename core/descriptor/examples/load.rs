@@ -1,5 +1,5 @@
-//! Loads, checks and orders the infrastructure description in a file, and prints what it found: the
-//! work that `benches/descriptor.py` measures.
+//! Loads, checks and orders the infrastructure description in a file, and prints what it found and the
+//! memory it took: the work that `benches/descriptor.py` measures.
 //!
 //! `load FILE` does all of it; `load --events FILE` only runs the YAML parser below, for comparison.
 
@@ -30,7 +30,14 @@ fn load(path: &Path) -> Result<String, String> {
         load_infrastructure(path, &Overrides::default()).map_err(|problems| problems.to_string())?;
     let levels = levels(&infrastructure);
     let (nodes, edges) = (infrastructure.nodes.len(), infrastructure.dependencies.len());
-    Ok(format!("{nodes} nodes, {edges} dependencies, {} levels", levels.len()))
+    Ok(format!("{nodes} nodes, {edges} dependencies, {} levels, peak memory {} kB", levels.len(), peak()))
+}
+
+/// The largest amount of memory this process had at once, in kB; 0 where the system does not tell.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 fn events(path: &Path) -> Result<String, String> {
