@@ -1,6 +1,7 @@
 //! Nodes that templates look up: they must exist, and be there before the node that asks.
 
 use super::uses::{LookUp, NodeArgument};
+use super::variables::{self, is_built_in};
 use super::view::{Described, Infrastructure};
 use super::{Findings, Known, selection};
 use crate::codes;
@@ -12,9 +13,13 @@ pub(super) fn check(infrastructure: &Infrastructure<'_>, known: &Known<'_>, warn
     for node in &infrastructure.nodes {
         let all = known.of(node).iter().flat_map(|definition| &definition.implementations);
         for implementation in all.filter(|implementation| selection::leaves(node, implementation)) {
-            let templates = implementation.source.iter().flat_map(|source| &source.templates);
-            for template in templates.filter(|template| !template.health) {
-                for asked in &template.uses.nodes {
+            let Some(source) = &implementation.source else { continue };
+            let defined = |asked: &LookUp| match &asked.node {
+                NodeArgument::Bare(name) => is_built_in(name) || source.may_define(name),
+                _ => false,
+            };
+            for template in source.templates.iter().filter(|template| !template.health) {
+                for asked in template.uses.nodes.iter().filter(|asked| !defined(asked)) {
                     let place = || template.place(&asked.at);
                     look_up(infrastructure, node, asked, &place, &mut findings);
                 }
@@ -34,7 +39,7 @@ fn look_up(
     let function = &asked.function;
     let wanted = match &asked.node {
         NodeArgument::Literal(name) => name.clone(),
-        NodeArgument::Variable(path) => match super::variables::text(infrastructure, node, path) {
+        NodeArgument::Variable(path) => match variables::text(infrastructure, node, path) {
             Some(name) => name,
             None => return,
         },

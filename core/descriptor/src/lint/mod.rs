@@ -6,8 +6,6 @@ mod lookups;
 mod names;
 mod selection;
 mod templates;
-#[cfg(test)]
-mod tests;
 mod uses;
 mod variables;
 mod view;
@@ -46,14 +44,16 @@ pub struct Subject<'a> {
 pub fn lint(subject: &Subject<'_>) -> Diagnostics {
     let mut warnings = Diagnostics::new();
     let known = Known::new(subject);
-    for root in &subject.infrastructures {
-        let infrastructure = Infrastructure::new(root, subject.overrides);
-        selection::check(&infrastructure, &known, &mut warnings);
-        lookups::check(&infrastructure, &known, &mut warnings);
-        variables::check(&infrastructure, &known, &mut warnings);
+    let roots = subject.infrastructures.iter();
+    let all: Vec<Infrastructure<'_>> =
+        roots.map(|root| Infrastructure::new(root, subject.overrides)).collect();
+    for infrastructure in &all {
+        selection::check(infrastructure, &known, &mut warnings);
+        lookups::check(infrastructure, &known, &mut warnings);
+        variables::check(infrastructure, &known, &mut warnings);
     }
     names::check(&known, &mut warnings);
-    access::check(&known, &subject.credentials, &mut warnings);
+    access::check(&all, &known, &subject.credentials, &mut warnings);
     warnings
 }
 

@@ -33,6 +33,11 @@ const NAMES: [&str; 15] = [
 /// What the templates of health checks see beside `variables`.
 const HEALTH_NAMES: [&str; 3] = ["ip", "node_id", "instance_data"];
 
+/// Whether templates see `name` without anybody defining it.
+pub(super) fn is_built_in(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
 /// The variables that the templates of one node read.
 enum Read<'a> {
     /// These, at the top level.
@@ -145,14 +150,11 @@ fn undefined(
     source: &Source<'_>,
     findings: &mut Findings,
 ) {
-    let Some(provided) = source.context_variables() else { return };
-    let own = source.templates.iter().flat_map(|template| &template.uses.defined).map(String::as_str);
-    let defined: BTreeSet<&str> = own.chain(provided).collect();
     for template in &source.templates {
         let seen = if template.health { HEALTH_NAMES.as_slice() } else { NAMES.as_slice() };
         for read in template.uses.names.iter().filter(|read| !read.guarded) {
             let name = read.path[0].as_str();
-            if !defined.contains(name) && !seen.contains(&name) {
+            if !seen.contains(&name) && !source.may_define(name) {
                 undefined_name(infrastructure, node, template, read, findings);
             }
         }

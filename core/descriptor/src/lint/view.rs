@@ -111,13 +111,11 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The names that docker contextualisation adds; `None` if they are known only when rendered.
-    pub(super) fn context_variables(&self) -> Option<Vec<&str>> {
-        match self.node.get("contextualisation").and_then(|section| section.get("context_variables")) {
-            None => Some(Vec::new()),
-            Some(added) if added.is_null() => Some(Vec::new()),
-            Some(added) => added.as_map()?.iter().map(|(key, _)| key.as_str()).collect(),
-        }
+    /// Whether a template or `context_variables` define `name`, or may do so when they are rendered.
+    pub(super) fn may_define(&self, name: &str) -> bool {
+        let added = self.node.get("contextualisation").and_then(|section| section.get("context_variables"));
+        added.is_some_and(|added| added.get(name).is_some() || added.as_str().is_some())
+            || self.templates.iter().any(|template| template.uses.defined.iter().any(|own| own == name))
     }
 
     /// The place of `key` of the resource section; that of the implementation if there is no such key.
