@@ -64,10 +64,16 @@ pub struct RenderedHealth {
 #[error("{0}")]
 pub struct RenderError(pub String);
 
-/// Renders templates; pure, without IO.
+/// Renders templates. Pure and without IO, but for commands that templates run where that is allowed.
 pub trait Contextualiser: Send + Sync {
     /// Renders the chosen implementation for one new instance.
     fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError>;
+
+    /// Renders for an imagined instance, without any effect: as [`Contextualiser::render`], except that a
+    /// command which a template runs is not run.
+    fn try_out(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError> {
+        self.render(input)
+    }
 
     /// Names of the nodes whose addresses the templates of `implementation` ask for, found by a trial
     /// rendering; nodes that a template reaches only under a condition may be missing.

@@ -67,7 +67,7 @@ impl Topology {
             node_id: &NodeId::from(IMAGINED),
             instances: &instances,
         };
-        if let Err(error) = contextualiser.render(&input) {
+        if let Err(error) = contextualiser.try_out(&input) {
             self.warn(format!("node '{}' ({}): {error}", node.name, implementation.resource_type()));
         }
     }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use minijinja::{Environment, Error, Output, State, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};
 
-use crate::error::Fault;
+use crate::error::{Fault, Spot};
 use crate::functions::{self, Directory};
-use crate::{methods, printing, scan, section};
+use crate::scan::{self, Kind, Operator};
+use crate::{methods, printing, section};
 
 /// Work a single rendering may do: steps of the engine; the same budget bounds its memory to 64 MiB.
 const FUEL: u64 = 1_000_000;
@@ -55,14 +56,50 @@ impl Engine {
 
     /// Renders `source`, which loses one trailing newline as in Jinja2.
     pub(crate) fn render(&self, source: &str, names: &Value) -> Result<String, Fault> {
-        let source = scan::name_arguments(&source.replace("\r\n", "\n").replace('\r', "\n"));
-        let text = self.environment.render_str(&source, names).map_err(|error| Fault::from(&error))?;
+        let source = normalised(source);
+        let named = scan::name_arguments(&source);
+        let text = self.environment.render_str(&named, names).map_err(|error| Fault::of(&error, &source))?;
         if text.len() > MAX_OUTPUT {
             return Err(Fault::new(format!(
                 "the result is larger than {MAX_OUTPUT} bytes; shorten the template"
             )));
         }
         Ok(text)
+    }
+
+    /// Whether `source` is a template at all.
+    pub(crate) fn verify_syntax(&self, source: &str) -> Result<(), Fault> {
+        let source = normalised(source);
+        let parsed = self.environment.template_from_str(&source);
+        parsed.map(drop).map_err(|error| Fault::of(&error, &source))
+    }
+
+    /// Whether the filters and tests of `source` exist. In Jinja2 they must, even where they are never
+    /// reached.
+    pub(crate) fn verify_operators(&self, source: &str) -> Result<(), Fault> {
+        let source = normalised(source);
+        let mut state = self.environment.empty_state();
+        for Operator { kind, name, start } in scan::operators(&source) {
+            let (what, unknown) = match kind {
+                Kind::Filter => ("filter", is(ErrorKind::UnknownFilter, state.apply_filter(name, &[]))),
+                Kind::Test => ("test", is(ErrorKind::UnknownTest, state.perform_test(name, &[]))),
+            };
+            if unknown {
+                return Err(Fault {
+                    spot: Some(Spot::at(&source, start)),
+                    certain: true,
+                    ..Fault::new(format!("unknown {what}: {what} {name} is unknown"))
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `source` calls a function that the engine does not have.
+    pub(crate) fn calls_unknown(&self, source: &str) -> bool {
+        scan::calls(source).iter().any(|name| {
+            !functions::is_function(name) && !self.environment.globals().any(|(known, _)| known == *name)
+        })
     }
 
     /// Renders `source` and keeps its trailing newline.
@@ -73,6 +110,15 @@ impl Engine {
             self.render(source, names)
         }
     }
+}
+
+/// `source` with the line ends of Jinja2.
+fn normalised(source: &str) -> String {
+    source.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+fn is<T>(kind: ErrorKind, result: Result<T, Error>) -> bool {
+    result.is_err_and(|error| error.kind() == kind)
 }
 
 /// A JSON value as the engine takes it.

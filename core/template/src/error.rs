@@ -1,6 +1,10 @@
 //! Errors of rendering. None of them shows the value of a variable: values may be secrets.
 
+use std::fmt;
+
 use minijinja::{Error, ErrorKind};
+
+use crate::scan;
 
 /// A function or filter refuses a call. Its text is written by this crate and free of secrets.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -13,34 +17,125 @@ impl From<Refusal> for Error {
     }
 }
 
+/// Where in a template something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// Line, from 1.
+    pub(crate) line: usize,
+    /// Column in characters, from 1, if it is known.
+    pub(crate) column: Option<usize>,
+    /// The line as it stands in the template.
+    pub(crate) text: Option<String>,
+}
+
+/// A step into a mapping or a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// To the value of this key.
+    Key(String),
+    /// To the item at this position, from 0.
+    Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+impl Spot {
+    /// The spot of byte `start` of `source`.
+    pub(crate) fn at(source: &str, start: usize) -> Self {
+        let before = source.get(..start).unwrap_or_default();
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let text = source.lines().nth(line).map(str::to_owned);
+        Self { line: line + 1, column: Some(column), text }
+    }
+}
+
 /// Why one template could not be rendered, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Place inside the section, such as `.write_files[0].content`; empty for the section as a whole.
-    pub(crate) path: String,
-    /// Line of the template, from 1.
-    pub(crate) line: Option<usize>,
+    /// Way from the implementation, or from where it was found, to the text.
+    pub(crate) path: Vec<Step>,
+    /// Place inside the text there.
+    pub(crate) spot: Option<Spot>,
     /// What is wrong and what to do.
     pub(crate) reason: String,
+    /// Whether it is the template itself, so that no value whatever can make it work.
+    pub(crate) certain: bool,
 }
 
 impl Fault {
     /// A fault of a section as a whole.
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { path: String::new(), line: None, reason: reason.into() }
+        Self { path: Vec::new(), spot: None, reason: reason.into(), certain: false }
+    }
+
+    /// The engine's `error` about the template `source`.
+    pub(crate) fn of(error: &Error, source: &str) -> Self {
+        let spot = |line: usize| Spot {
+            line,
+            column: column(error, line),
+            text: source.lines().nth(line - 1).map(str::to_owned),
+        };
+        let certain = matches!(
+            error.kind(),
+            ErrorKind::SyntaxError
+                | ErrorKind::UnknownFilter
+                | ErrorKind::UnknownTest
+                | ErrorKind::UnknownFunction
+        );
+        let spot = error.line().map(spot);
+        Self { path: Vec::new(), spot, reason: reason(error), certain }
     }
 
     /// The same fault, seen from one level further out.
-    pub(crate) fn within(mut self, step: &str) -> Self {
-        self.path.insert_str(0, step);
+    pub(crate) fn within(mut self, step: impl Into<Step>) -> Self {
+        self.path.insert(0, step.into());
         self
     }
 }
 
-impl From<&Error> for Fault {
-    fn from(error: &Error) -> Self {
-        Self { path: String::new(), line: error.line(), reason: reason(error) }
+/// Most characters of a template line that a message shows.
+const SHOWN: usize = 100;
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, step) in self.path.iter().enumerate() {
+            match step {
+                Step::Key(key) if number == 0 => write!(f, "{key}")?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        let Some(Spot { line, column, text }) = &self.spot else { return write!(f, ": {}", self.reason) };
+        write!(f, ", line {line}")?;
+        if let Some(column) = column {
+            write!(f, ", column {column}")?;
+        }
+        write!(f, ": {}", self.reason)?;
+        match text.as_deref().map(str::trim) {
+            Some(text) if text.chars().count() <= SHOWN => write!(f, "; in: {text}"),
+            Some(text) => write!(f, "; in: {}…", text.chars().take(SHOWN).collect::<String>()),
+            None => Ok(()),
+        }
     }
+}
+
+/// The column at which the engine says that `error` begins, if that is on `line`.
+fn column(error: &Error, line: usize) -> Option<usize> {
+    let before = error.template_source()?.get(..error.range()?.start)?;
+    let (lines, last) = before.rsplit_once('\n').unwrap_or(("", before));
+    let at = if last.len() == before.len() { 1 } else { lines.matches('\n').count() + 2 };
+    (at == line).then(|| scan::without_names(last).chars().count() + 1)
 }
 
 /// The engine's own message where it can only hold names of the template, else just the kind of error.

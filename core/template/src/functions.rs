@@ -1,19 +1,26 @@
-//! The functions of templates: addresses of other nodes, `cut`, and the refused ones.
+//! The functions of templates: addresses of other nodes, `cut`, and where the others are put in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Kwargs, Rest, Tuple, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
-use occopus_engine::context::InstanceView;
+use minijinja::{Environment, Error, Value};
+use occopus_descriptor::model::Infrastructure;
+use occopus_engine::context::{InstanceView, RenderInput};
 
+use crate::command::Commands;
 use crate::engine;
 use crate::error::Refusal;
+use crate::ibget;
 use crate::printing;
 use crate::scan::{ADDRESS_FUNCTIONS, NAME_ARGUMENT};
 
 /// The address every look-up of a trial rendering returns.
 const PLACEHOLDER: &str = "0.0.0.0";
+
+fn node_names(infrastructure: &Infrastructure) -> BTreeSet<String> {
+    infrastructure.nodes.iter().map(|node| node.name.clone()).collect()
+}
 
 /// Whether the context may not define `name`, because a function is called so.
 pub(crate) fn is_function(name: &str) -> bool {
@@ -22,12 +29,12 @@ pub(crate) fn is_function(name: &str) -> bool {
 
 /// An instance as the functions know it.
 #[derive(Debug, Clone)]
-struct Known {
+pub(crate) struct Known {
     node: String,
     id: String,
     address: Option<String>,
     private: Option<String>,
-    record: Value,
+    pub(crate) record: Value,
 }
 
 impl Known {
@@ -62,10 +69,13 @@ pub(crate) struct Directory {
     node: String,
     /// Its resource type.
     resource: String,
+    infra_id: String,
+    infra_name: String,
     /// Names of all nodes of the infrastructure.
     nodes: BTreeSet<String>,
     instances: BTreeMap<String, Vec<Known>>,
     trial: bool,
+    commands: Commands,
     notes: Mutex<Notes>,
 }
 
@@ -77,40 +87,72 @@ struct Notes {
 
 /// Which of the two addresses.
 #[derive(Debug, Clone, Copy)]
-enum Which {
+pub(crate) enum Which {
     Primary,
     Private,
 }
 
 impl Directory {
-    /// A directory of the living instances, for node `node` with resource type `resource`. `templates` is
-    /// text that holds all templates: what they do not mention is left out, because infrastructures may
-    /// have thousands of instances.
-    pub(crate) fn new(
-        node: &str,
-        resource: &str,
-        nodes: BTreeSet<String>,
-        instances: &BTreeMap<String, Vec<InstanceView>>,
-        templates: &str,
-    ) -> Self {
-        let with_records = templates.contains("find_node_id");
-        let is_used = ADDRESS_FUNCTIONS.iter().any(|function| templates.contains(function));
+    /// A directory of the living instances. `templates` is text that holds all templates: what they do not
+    /// mention is left out, because infrastructures may have thousands of instances.
+    pub(crate) fn new(input: &RenderInput<'_>, templates: &str, commands: Commands) -> Self {
+        let with_records = templates.contains("find_node_id") || templates.contains("ibget");
+        let is_used = with_records || ADDRESS_FUNCTIONS.iter().any(|function| templates.contains(function));
         let known = |(name, views): (&String, &Vec<InstanceView>)| {
             (name.clone(), views.iter().map(|view| Known::new(name, view, with_records)).collect())
         };
         Self {
-            node: node.to_owned(),
-            resource: resource.to_owned(),
-            nodes,
-            instances: instances.iter().filter(|_| is_used).map(known).collect(),
+            node: input.node.name.clone(),
+            resource: input.implementation.resource_type().to_owned(),
+            infra_id: input.infra_id.to_string(),
+            infra_name: input.infrastructure.name.clone(),
+            nodes: node_names(input.infrastructure),
+            instances: input.instances.iter().filter(|_| is_used).map(known).collect(),
             trial: false,
+            commands,
             notes: Mutex::default(),
         }
     }
 
     /// A directory that answers every question with a placeholder.
-    pub(crate) fn trial(node: &str, resource: &str, nodes: BTreeSet<String>) -> Self {
-        Self { trial: true, ..Self::new(node, resource, nodes, &BTreeMap::new(), "") }
+    pub(crate) fn trial(node: &str, resource: &str, infrastructure: &Infrastructure) -> Self {
+        Self {
+            node: node.to_owned(),
+            resource: resource.to_owned(),
+            infra_id: String::new(),
+            infra_name: infrastructure.name.clone(),
+            nodes: node_names(infrastructure),
+            instances: BTreeMap::new(),
+            trial: true,
+            commands: Commands::Imagined,
+            notes: Mutex::default(),
+        }
+    }
+
+    /// Whether every question is answered with a placeholder.
+    pub(crate) fn is_trial(&self) -> bool {
+        self.trial
+    }
+
+    /// Identifier and name of the infrastructure.
+    pub(crate) fn infrastructure(&self) -> (&str, &str) {
+        (&self.infra_id, &self.infra_name)
+    }
+
+    /// The instances of the node `name`, or of all nodes, that have the id `node_id`, if one is given.
+    pub(crate) fn find(&self, name: Option<&str>, node_id: Option<&str>) -> Vec<Known> {
+        self.notes().asked.extend(name.map(str::to_owned));
+        if self.trial {
+            return vec![Known::placeholder()];
+        }
+        let named = self.instances.iter().filter(|(node, _)| name.is_none_or(|name| name == *node));
+        let all = named.flat_map(|(_, list)| list);
+        all.filter(|known| node_id.is_none_or(|id| id == known.id)).cloned().collect()
+    }
+
+    /// The output of a command.
+    fn command(&self, text: &str) -> Result<String, Refusal> {
+        self.commands.output(text, |warning| self.warn(warning))
     }
 
     /// Names of the nodes that were looked up.
@@ -200,7 +242,7 @@ impl Directory {
         candidates.into_iter().next().ok_or_else(|| self.nothing_found(call, None))
     }
 
-    fn address(&self, known: &Known, which: Which) -> Result<String, Refusal> {
+    pub(crate) fn address(&self, known: &Known, which: Which) -> Result<String, Refusal> {
         let address = match which {
             Which::Primary => &known.address,
             Which::Private => &known.private,
@@ -277,6 +319,14 @@ pub(crate) fn add_look_ups(environment: &mut Environment<'static>, directory: &A
         }
         Ok(directory.first(call)?.record)
     });
+    let commands = Arc::clone(directory);
+    environment.add_function("cmd", move |text: Value| -> Result<Value, Error> {
+        Ok(commands.command(&printing::text(&text)?)?.into())
+    });
+    let asked = Arc::clone(directory);
+    environment.add_function("ibget", move |arguments: Rest<Value>, kwargs: Kwargs| {
+        ibget::answer(&asked, &arguments.0, &kwargs)
+    });
 }
 
 fn add(
@@ -296,14 +346,14 @@ fn add(
 /// Adds the functions that need no instances.
 pub(crate) fn add_common(environment: &mut Environment<'static>) {
     environment.add_function("cut", cut);
-    environment.add_function("cmd", |_: Rest<Value>| -> Result<Value, Error> {
-        Err(Refusal(
-            "cmd() is disabled: a template runs no commands on the machine of Occopus; put the result into a variable"
-                .to_owned(),
-        )
+    environment.add_function("cmd", |_: Rest<Value>| refused("cmd"));
+    environment.add_function("ibget", |_: Rest<Value>, _: Kwargs| refused("ibget"));
+}
+
+/// Health checks are made again and again, by whoever looks after an instance.
+fn refused(function: &str) -> Result<Value, Error> {
+    Err(Refusal(format!("{function}() is not available in a health check; use ip, node_id and variables"))
         .into())
-    });
-    environment.add_function("ibget", ibget);
 }
 
 /// `text[start:end]` with the rules of Python: negative positions count from the end, `none` is open,
@@ -333,16 +383,6 @@ fn bounds(length: usize, start: Option<i64>, end: Option<i64>) -> (usize, usize)
     };
     let start = start.map_or(0, place);
     (start, end.map_or(length, place).max(start))
-}
-
-fn ibget(arguments: Rest<Value>, _kwargs: Kwargs) -> Result<Value, Error> {
-    let key = arguments.first().and_then(Value::as_str).unwrap_or_default();
-    let text = if key == "backends.auth_data" {
-        "ibget('backends.auth_data') is refused: templates cannot read credentials; put what the node needs into a variable"
-    } else {
-        "ibget() is not supported; use getip, getprivip, getipall, find_node_id or the variables infra_id, infra_name and node_id"
-    };
-    Err(Error::new(ErrorKind::InvalidOperation, "refused").with_source(Refusal(text.to_owned())))
 }
 
 #[cfg(test)]

@@ -4,9 +4,12 @@
 //! the `resource` section, the user data (`context`) and the attributes. Rendering is pure: no clock, no
 //! randomness, no IO, so that the same input always gives the same request.
 
+mod command;
 mod engine;
 mod error;
+mod flaws;
 mod functions;
+mod ibget;
 mod methods;
 mod names;
 mod printing;
@@ -16,6 +19,9 @@ mod templates;
 mod uses;
 mod yaml;
 
+pub use command::CommandRunner;
+pub use error::Step;
+pub use flaws::Flaw;
 pub use names::mappings;
 pub use templates::Templates;
 pub use yaml::{read_yaml, to_yaml};

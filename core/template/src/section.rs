@@ -60,11 +60,16 @@ fn render_text(
     layout: Layout,
     header: &str,
 ) -> Option<Section> {
-    let source = format!("{header}{}", yaml::dump(section, layout, &marked_scalar));
+    let source = source(section, layout, header);
     let marked = engine.for_yaml_text().render(&source, names).ok()?;
     let text = settle(&marked, 2 * height(section));
     let value = yaml::parse(&text).ok()?;
     (std::mem::discriminant(&value) == std::mem::discriminant(section)).then_some(Section { text, value })
+}
+
+/// The template text of `section`.
+pub(crate) fn source(section: &Value, layout: Layout, header: &str) -> String {
+    format!("{header}{}", yaml::dump(section, layout, &marked_scalar))
 }
 
 /// A scalar of the source text: plain ones with a template in them are enclosed in marks.
@@ -129,14 +134,13 @@ pub(crate) fn render_strings(
         Value::String(source) => Value::String(render(source)?),
         Value::Array(items) => {
             let item = |(number, item)| {
-                render_strings(item, keys, render)
-                    .map_err(|fault: Fault| fault.within(&format!("[{number}]")))
+                render_strings(item, keys, render).map_err(|fault: Fault| fault.within(number))
             };
             Value::Array(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
         }
         Value::Object(entries) => {
             let entry = |(key, value): (&String, &Value)| {
-                let within = |fault: Fault| fault.within(&format!(".{key}"));
+                let within = |fault: Fault| fault.within(key.as_str());
                 let name = if keys == Keys::Rendered { render(key).map_err(within)? } else { key.clone() };
                 Ok((name, render_strings(value, keys, render).map_err(within)?))
             };

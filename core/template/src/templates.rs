@@ -8,8 +8,10 @@ use occopus_engine::context::{Contextualiser, RenderError, RenderInput, Rendered
 use occopus_engine::ids::{InfraId, NodeId};
 use serde_json::{Map, Value, json};
 
+use crate::command::{CommandRunner, Commands};
 use crate::engine::Engine;
-use crate::error::Fault;
+use crate::error::{Fault, Spot};
+use crate::flaws::{self, Flaw};
 use crate::functions::Directory;
 use crate::names::{self, Names};
 use crate::section::{self, Keys};
@@ -21,11 +23,12 @@ const CLOUD_CONFIG: &str = "#cloud-config";
 /// Renders templates and contextualises instances, with the contextualisation types `cloudinit`, `docker`,
 /// `process` (same fields as `docker`) and `basic`, which is also meant where there is none.
 ///
-/// Templates run no commands, read no files and no credentials. Rendering a section is bounded to a
+/// Templates read no files and no credentials, and run commands only where that is allowed. Rendering a section is bounded to a
 /// million steps and one MiB of result. Messages never show the value of a variable.
 #[derive(Debug, Clone)]
 pub struct Templates {
     engine: Engine,
+    commands: Commands,
 }
 
 impl Default for Templates {
@@ -35,36 +38,56 @@ impl Default for Templates {
 }
 
 impl Templates {
-    /// A contextualiser; one serves any number of infrastructures at the same time.
+    /// A contextualiser; one serves any number of infrastructures at the same time. `cmd` is refused.
     pub fn new() -> Self {
-        Self { engine: Engine::new() }
-    }
-}
-
-impl Contextualiser for Templates {
-    fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError> {
-        let directory = Arc::new(Directory::new(
-            &input.node.name,
-            input.implementation.resource_type(),
-            node_names(input.infrastructure),
-            input.instances,
-            &json!(input.implementation).to_string(),
-        ));
-        let mut rendered = Rendering::new(&self.engine, input, &directory).run().map_err(|fault| {
-            RenderError(located(&format!("node '{}'", input.node.name), input.implementation, &fault))
-        })?;
-        rendered.warnings = directory.warnings();
-        Ok(rendered)
+        Self { engine: Engine::new(), commands: Commands::Refused }
     }
 
-    fn references(
+    /// The same, in which `cmd` runs commands by `runner`.
+    #[must_use]
+    pub fn with_commands(self, runner: Arc<dyn CommandRunner>) -> Self {
+        Self { commands: Commands::Run(runner), ..self }
+    }
+
+    /// The same, in which `cmd` gives `<output of COMMAND>` and runs nothing.
+    #[must_use]
+    pub fn with_imagined_commands(self) -> Self {
+        Self { commands: Commands::Imagined, ..self }
+    }
+
+    /// The templates of `implementation` that can never be rendered, whatever the node and its values are:
+    /// wrong syntax, unknown filters and tests.
+    pub fn flaws(&self, implementation: &Implementation) -> Vec<Flaw> {
+        flaws::of(&self.engine, implementation)
+    }
+
+    /// The first template that fails for `node` because it calls a function that does not exist, found by a
+    /// trial rendering.
+    pub fn unknown_function(
         &self,
         infrastructure: &Infrastructure,
         node: &Node,
         implementation: &Implementation,
-    ) -> BTreeSet<String> {
+    ) -> Option<Flaw> {
+        if !flaws::may_call_unknown(&self.engine, implementation) {
+            return None;
+        }
+        self.trial(infrastructure, node, implementation, |rendering| rendering.run().err())
+            .1
+            .filter(|fault| fault.certain)
+            .map(Flaw::from)
+    }
+
+    /// Lets `work` render where every look-up is answered by a placeholder.
+    fn trial<T>(
+        &self,
+        infrastructure: &Infrastructure,
+        node: &Node,
+        implementation: &Implementation,
+        work: impl FnOnce(Rendering<'_>) -> T,
+    ) -> (Arc<Directory>, T) {
         let resource = implementation.resource_type();
-        let directory = Arc::new(Directory::trial(&node.name, resource, node_names(infrastructure)));
+        let directory = Arc::new(Directory::trial(&node.name, resource, infrastructure));
         let (infra_id, node_id, instances) = (InfraId::from("trial"), NodeId::from("trial"), BTreeMap::new());
         let input = RenderInput {
             infra_id: &infra_id,
@@ -74,10 +97,40 @@ impl Contextualiser for Templates {
             node_id: &node_id,
             instances: &instances,
         };
-        let rendering = Rendering::new(&self.engine, &input, &directory);
-        rendering.try_each_string();
-        // What fails here has said which nodes it asks for before, and fails again when it matters.
-        let _ = rendering.run();
+        let result = work(Rendering::new(&self.engine, &input, &directory));
+        (directory, result)
+    }
+}
+
+impl Contextualiser for Templates {
+    fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError> {
+        let directory =
+            Arc::new(Directory::new(input, &json!(input.implementation).to_string(), self.commands.clone()));
+        let mut rendered = Rendering::new(&self.engine, input, &directory)
+            .run()
+            .map_err(|fault| located(input.node, input.implementation, fault))?;
+        rendered.warnings = directory.warnings();
+        Ok(rendered)
+    }
+
+    fn try_out(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError> {
+        match self.commands {
+            Commands::Run(_) => self.clone().with_imagined_commands().render(input),
+            Commands::Imagined | Commands::Refused => self.render(input),
+        }
+    }
+
+    fn references(
+        &self,
+        infrastructure: &Infrastructure,
+        node: &Node,
+        implementation: &Implementation,
+    ) -> BTreeSet<String> {
+        let (directory, ()) = self.trial(infrastructure, node, implementation, |rendering| {
+            rendering.try_each_string();
+            // What fails here has said which nodes it asks for before, and fails again when it matters.
+            let _ = rendering.run();
+        });
         directory.asked()
     }
 
@@ -91,15 +144,15 @@ impl Contextualiser for Templates {
     ) -> Result<RenderedHealth, RenderError> {
         let names = Names::health(node, node_id.as_str(), ip, record).value();
         let check = implementation.health();
-        let render = |place: String, source: &str| {
-            self.engine.render(source, &names).map_err(|fault| {
-                let fault = fault.within(&format!("health_check.{place}"));
-                RenderError(located(&format!("node '{}'", node.name), implementation, &fault))
-            })
+        let located = |fault: Fault| located(node, implementation, fault.within("health_check"));
+        let render = |source: &str| self.engine.render(source, &names);
+        let url = |(number, source): (usize, &String)| {
+            render(source).map_err(|fault| located(fault.within(number).within("urls")))
         };
-        let url = |(number, source): (usize, &String)| render(format!("urls[{number}]"), source);
         let database = |(number, (name, user, password)): (usize, &(String, String, String))| {
-            let field = |key: &str, source| render(format!("mysqldbs[{number}].{key}"), source);
+            let field = |key: &str, source: &str| {
+                render(source).map_err(|fault| located(fault.within(key).within(number).within("mysqldbs")))
+            };
             Ok((field("name", name)?, field("user", user)?, field("pass", password)?))
         };
         Ok(RenderedHealth {
@@ -109,15 +162,9 @@ impl Contextualiser for Templates {
     }
 }
 
-fn node_names(infrastructure: &Infrastructure) -> BTreeSet<String> {
-    infrastructure.nodes.iter().map(|node| node.name.clone()).collect()
-}
-
 /// The fault as one line for people: where, why, what to do.
-fn located(who: &str, implementation: &Implementation, fault: &Fault) -> String {
-    let resource = implementation.resource_type();
-    let line = fault.line.map(|line| format!(", line {line}")).unwrap_or_default();
-    format!("{who} ({resource}), {}{line}: {}", fault.path, fault.reason)
+fn located(node: &Node, implementation: &Implementation, fault: Fault) -> RenderError {
+    RenderError(format!("node '{}' ({}), {fault}", node.name, implementation.resource_type()))
 }
 
 /// One rendering of one implementation.
@@ -147,7 +194,7 @@ impl<'a> Rendering<'a> {
             "basic" => self.basic()?,
             _ => {
                 let reason = "unknown type; use cloudinit, docker, process or basic";
-                return Err(Fault::new(reason).within("contextualisation.type"));
+                return Err(Fault::new(reason).within("type").within("contextualisation"));
             }
         };
         let connections =
@@ -181,7 +228,7 @@ impl<'a> Rendering<'a> {
     /// Environment and command, for containers and processes.
     fn container(&mut self) -> Result<Rendered, Fault> {
         let variables =
-            self.context_variables().map_err(|fault| fault.within("contextualisation.context_variables"))?;
+            self.context_variables().map_err(|fault| contextualisation(fault.within("context_variables")))?;
         self.names.add_below(&variables);
         self.names.set_mapping("context_variables", &variables);
         let mut attributes = Map::new();
@@ -198,7 +245,7 @@ impl<'a> Rendering<'a> {
             Value::String(source) => {
                 let text = self.engine.render(source, &self.names.value())?;
                 yaml::parse(&text).map_err(|problem| Fault {
-                    line: problem.line,
+                    spot: problem.line.map(|line| Spot { line, column: None, text: None }),
                     ..Fault::new("the rendered text is no YAML; quote the values that are inserted")
                 })?
             }
@@ -228,14 +275,14 @@ impl<'a> Rendering<'a> {
             }
             _ => Err(Fault::new("must be a text or a mapping")),
         };
-        context.map(Some).map_err(|fault| fault.within("contextualisation.context_template"))
+        context.map(Some).map_err(|fault| contextualisation(fault.within("context_template")))
     }
 
     fn attributes(&self) -> Result<Map<String, Value>, Fault> {
         match self.strings("attributes", self.field("attributes"))? {
             Value::Object(attributes) => Ok(attributes),
             Value::Null => Ok(Map::new()),
-            _ => Err(Fault::new("must be a mapping").within("contextualisation.attributes")),
+            _ => Err(contextualisation(Fault::new("must be a mapping").within("attributes"))),
         }
     }
 
@@ -249,7 +296,7 @@ impl<'a> Rendering<'a> {
     fn strings(&self, key: &str, value: &Value) -> Result<Value, Fault> {
         let names = self.names.value();
         section::render_strings(value, Keys::AsWritten, &|source| self.engine.render(source, &names))
-            .map_err(|fault| fault.within(&format!("contextualisation.{key}")))
+            .map_err(|fault| contextualisation(fault.within(key)))
     }
 
     /// A section rendered as text, laid over what was written.
@@ -283,6 +330,11 @@ impl<'a> Rendering<'a> {
             let _ = section::render_strings(&json!(section), Keys::Rendered, &attempt);
         }
     }
+}
+
+/// `fault` as one of the contextualisation section.
+fn contextualisation(fault: Fault) -> Fault {
+    fault.within("contextualisation")
 }
 
 /// User data that claims to be a cloud-config must be YAML. The line is quoted only if it stands in the

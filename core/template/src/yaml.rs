@@ -139,7 +139,8 @@ impl Dumper<'_> {
 
     /// Writes a text of several lines as a literal block, if it is one that such a block can hold.
     fn literal(&mut self, value: &Value, indent: usize) -> bool {
-        let Some(text) = value.as_str().filter(|text| self.layout == Layout::Readable && is_literal(text)) else {
+        let Some(text) = value.as_str().filter(|text| self.layout == Layout::Readable && is_literal(text))
+        else {
             return false;
         };
         let body = text.trim_end_matches('\n');

@@ -2,7 +2,11 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Bench, instance, rendered};
+use occopus_engine::context::Contextualiser;
+use occopus_template::{CommandRunner, Templates};
 use serde_json::{Value, json};
 
 fn bench(template: &str) -> Bench {
@@ -42,8 +46,8 @@ fn a_node_without_instances_is_an_error_that_names_the_remedy() {
     let error = bench("\n{{getip('worker')}}").error();
     assert_eq!(
         error,
-        "node 'node' (docker), contextualisation.context_template, line 2: No node exists with the given name \
-         'worker'; add the dependency [node, worker] so that 'worker' is ready first"
+        "node 'node' (docker), contextualisation.context_template, line 2, column 3: No node exists with the given \
+         name 'worker'; add the dependency [node, worker] so that 'worker' is ready first; in: {{getip('worker')}}"
     );
     let error = bench("{{getip('wroker')}}").error();
     assert!(error.contains("the nodes of this infrastructure are: db, node, worker"), "{error}");
@@ -113,11 +117,10 @@ fn cut_follows_python_slices() {
 }
 
 #[test]
-fn commands_and_queries_are_refused() {
+fn what_reads_files_or_credentials_is_refused() {
     for (template, reason) in [
-        ("{{cmd('ls')}}", "cmd() is disabled"),
         ("{{ibget('backends.auth_data', 'x')}}", "templates cannot read credentials"),
-        ("{{ibget('node.find', infra_id=infra_id)}}", "ibget() is not supported"),
+        ("{{ibget('node.state')}}", "ibget('node.state') is not supported; there are node.find"),
         ("{% include '/etc/passwd' %}", "include, import and extends are not available"),
         ("{{getip()}}", "getip() needs the name of a node"),
         ("{{getip('db', 'worker')}}", "takes 1 argument"),
@@ -125,6 +128,84 @@ fn commands_and_queries_are_refused() {
         let error = bench(template).error();
         assert!(error.contains(reason), "{error}");
     }
+}
+
+/// Remembers the commands it is asked to run.
+#[derive(Default)]
+struct Runner(std::sync::Mutex<Vec<String>>);
+
+impl CommandRunner for Runner {
+    fn run(&self, words: &[&str]) -> Result<String, String> {
+        self.0.lock().unwrap().push(words.join("|"));
+        if words[0] == "false" { Err("exit code 1".to_owned()) } else { Ok("out\n".to_owned()) }
+    }
+}
+
+#[test]
+fn commands_run_only_where_they_are_allowed() {
+    let error = bench("{{cmd('date -u')}}").error();
+    assert!(error.contains("templates: {cmd: true}"), "{error}");
+    let runner = Arc::new(Runner::default());
+    let templates = Templates::new().with_commands(runner.clone());
+    let rendered = bench("[{{cmd(' date  -u \n')}}]").render_by(&templates, Templates::render).unwrap();
+    assert_eq!(rendered.context.as_deref(), Some("[out\n]"));
+    assert_eq!(*runner.0.lock().unwrap(), ["date|-u"], "split at white space, run once");
+}
+
+#[test]
+fn a_command_that_fails_is_told_and_does_not_end_the_rendering() {
+    let templates = Templates::new().with_commands(Arc::new(Runner::default()));
+    for template in ["{{cmd('false secret')}}", "{{cmd('')}}"] {
+        let rendered = bench(template).render_by(&templates, Templates::render).unwrap();
+        let expected = "Command in cloud-init failed. See Occopus log for details!";
+        assert_eq!(rendered.context.as_deref(), Some(expected));
+        assert!(rendered.warnings.iter().any(|text| text.contains("failed: ") && !text.contains("secret")));
+    }
+}
+
+#[test]
+fn trying_a_template_out_runs_no_command() {
+    let runner = Arc::new(Runner::default());
+    let templates = Templates::new().with_commands(runner.clone());
+    let bench = bench("{{cmd('date')}}{{getip('db')}}");
+    let rendered = bench.render_by(&templates, Templates::try_out).unwrap();
+    assert_eq!(rendered.context.as_deref(), Some("<output of date>10.0.0.1"));
+    let nodes =
+        templates.references(&bench.infrastructure, &bench.infrastructure.nodes[0], &bench.implementation);
+    assert!(nodes.contains("db"));
+    assert!(runner.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn queries_find_instances_of_this_infrastructure() {
+    let ask = |template: &str| bench(template).text();
+    assert_eq!(ask("{{ibget('infrastructure.name', infra_id)}} {{ibget('infrastructure.name')}}"), "i i");
+    assert_eq!(
+        ask("{{ibget('node.find', infra_id=infra_id, name='db')|map(attribute='node_id')|join(' ')}}"),
+        "id-1 id-2"
+    );
+    assert_eq!(ask("{{ibget('node.find', name='nobody')}}"), "[]");
+    assert_eq!(ask("{{ibget('node.find_one', infra_id, 'id-2').instance_id}}"), "cloud-id-2");
+    assert_eq!(ask("{{ibget('node.address', name='db')}}"), "10.0.0.1");
+    let record = "{% set r = ibget('node.find_one', node_id='id-2') %}";
+    assert_eq!(
+        ask(&format!(
+            "{record}{{{{ibget('node.resource.address', r)}}}} {{{{ibget('node.resource.ip_address', instance_data=r)}}}}"
+        )),
+        "10.0.0.2 10.0.0.2"
+    );
+    for (template, reason) in [
+        ("{{ibget('node.find', infra_id='other')}}", "the infrastructure of this node only"),
+        ("{{ibget('node.find_one', name='nobody')}}", "found no instance"),
+        ("{{ibget('node.resource.address', {})}}", "needs the record of an instance"),
+        ("{{ibget('node.find', nodename='db')}}", "nodename"),
+    ] {
+        let error = bench(template).error();
+        assert!(error.contains(reason), "{error}");
+    }
+    let sections =
+        json!({"contextualisation": {"type": "docker", "env": ["{{ibget('node.address', name='worker')}}"]}});
+    assert_eq!(references(sections), ["worker"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn undefined_is_lenient() {
         assert!(Bench::context(json!({}), json!(template)).render().is_err(), "{template}");
     }
     let error = Bench::context(json!({}), json!("\n\n{{ variables.app.deep.er }}")).error();
-    assert!(error.contains("line 3: undefined value: `variables.app` is undefined"), "{error}");
+    assert!(error.contains("line 3, column 13: undefined value: `variables.app` is undefined"), "{error}");
 }
 
 #[test]

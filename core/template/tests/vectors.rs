@@ -282,5 +282,7 @@ fn health_checks_see_the_instance_and_the_variables_only() {
     assert_eq!(health.urls, ["http://10.0.0.9:5/n-1/", "cloud-1"]);
     assert_eq!(health.mysqldbs, [("d5".to_owned(), "u".to_owned(), "1234".to_owned())]);
     let error = Bench::new(json!({}), json!({"health_check": {"urls": ["x", "{{getip('db')}}"]}})).health();
-    assert!(error.unwrap_err().to_string().contains("health_check.urls[1], line 1: unknown function"));
+    assert!(
+        error.unwrap_err().to_string().contains("health_check.urls[1], line 1, column 3: unknown function")
+    );
 }

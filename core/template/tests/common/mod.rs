@@ -91,14 +91,33 @@ impl Bench {
     }
 
     pub(crate) fn render(&self) -> Result<Rendered, RenderError> {
-        Templates::new().render(&RenderInput {
+        self.render_by(&Templates::new(), Templates::render)
+    }
+
+    /// Renders by `templates` with `method`.
+    pub(crate) fn render_by(
+        &self,
+        templates: &Templates,
+        method: fn(&Templates, &RenderInput<'_>) -> Result<Rendered, RenderError>,
+    ) -> Result<Rendered, RenderError> {
+        let input = RenderInput {
             infra_id: &InfraId::from(INFRA_ID),
             infrastructure: &self.infrastructure,
             node: self.node(),
             implementation: &self.implementation,
             node_id: &NodeId::from(NODE_ID),
             instances: &self.instances,
-        })
+        };
+        method(templates, &input)
+    }
+
+    pub(crate) fn flaws(&self) -> Vec<String> {
+        Templates::new().flaws(&self.implementation).into_iter().map(|flaw| flaw.text).collect()
+    }
+
+    pub(crate) fn unknown_function(&self) -> Option<String> {
+        let flaw = Templates::new().unknown_function(&self.infrastructure, self.node(), &self.implementation);
+        flaw.map(|flaw| flaw.text)
     }
 
     pub(crate) fn references(&self) -> BTreeSet<String> {
