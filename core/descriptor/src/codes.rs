@@ -92,6 +92,7 @@ codes! {
 
     BAD_CONFIGURATION = "OCC0401", "The configuration file is malformed";
     UNKNOWN_MODULE = "OCC0402", "The configuration names a module that is not built in";
+    DOUBTFUL_LOGGING = "OCC0403", "Something in the logging section cannot be used";
 
     UNKNOWN_FILE = "OCC0500", "A file is of no kind that Occopus reads";
     NO_DEFINITION = "OCC0501", "A node has a type without definition";
@@ -103,6 +104,7 @@ codes! {
     UNUSED_VARIABLE = "OCC0507", "A variable is used by no template";
     NO_CREDENTIALS = "OCC0508", "No credentials fit a resource";
     NAME_TOO_LONG = "OCC0509", "A name is too long for the cloud it goes to";
+    BAD_TEMPLATE = "OCC0510", "A template can never be rendered";
 
     BAD_SECRET = "OCC0601", "A reference to a secret is malformed";
     MISPLACED_SECRET = "OCC0602", "A secret stands where none can be";

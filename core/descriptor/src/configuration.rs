@@ -1,15 +1,19 @@
 //! The configuration file of Occopus 1.10, read as plain data: what it would have built from tags is
 //! built in here.
 
+mod format;
+mod logging;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
-
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::yaml::{self, Dialect, Node, Value};
+
+pub use format::{Format, FormatError, Record};
+pub use logging::{Handler, Level, Logger, Logging, Target};
 
 /// Every tag of Occopus 1.10.
 const TAGS: &[&str] = &[
@@ -94,8 +98,8 @@ pub struct Configuration {
     pub rest: Option<(String, u16)>,
     /// `components.dry_run`: replace cloud operations by canned results.
     pub dry_run: bool,
-    /// `logging`, as written.
-    pub logging: Option<Json>,
+    /// `logging`: which records go where.
+    pub logging: Option<Logging>,
     /// Modules to import that are not part of Occopus: plug-ins of the user.
     pub plugins: Vec<String>,
 }
@@ -127,10 +131,14 @@ pub(crate) fn check(root: &Node, path: &Path) -> Result<(Configuration, Diagnost
         store: store.and_then(|store| store_path(store, path, &mut diagnostics)),
         rest: component("rest").and_then(|rest| endpoint(rest, &mut diagnostics)),
         dry_run: component("dry_run").is_some_and(|node| flag(node, "dry_run", &mut diagnostics)),
-        logging: root.get("logging").map(Node::to_json),
+        logging: optional(root.get("logging")).and_then(|node| Logging::check(node, &mut diagnostics)),
         plugins: plugins(root, &mut diagnostics),
     };
     diagnostics.finish(Some(configuration))
+}
+
+fn optional(node: Option<&Node>) -> Option<&Node> {
+    node.filter(|node| !node.is_null())
 }
 
 fn wrong(at: &Node, what: &str, wanted: &str) -> Diagnostic {
@@ -202,6 +210,9 @@ fn altdbs(uds: &Node, diagnostics: &mut Diagnostics) -> Vec<(String, u32)> {
 }
 
 fn endpoint(rest: &Node, diagnostics: &mut Diagnostics) -> Option<(String, u16)> {
+    if rest.is_null() {
+        return None;
+    }
     if rest.as_map().is_none() {
         diagnostics.push(wrong(rest, "rest", "a mapping with host and port"));
         return None;
