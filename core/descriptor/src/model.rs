@@ -113,6 +113,14 @@ pub enum Share {
 }
 
 impl Share {
+    /// Reads a number such as `2`, or a part such as `30%`.
+    pub fn read(text: &str) -> Option<Self> {
+        match text.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(Self::Percent),
+            None => text.parse().ok().map(Self::Count),
+        }
+    }
+
     /// Whether `part` of `whole` instances is more than this.
     pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         match self {

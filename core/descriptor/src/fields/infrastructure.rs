@@ -60,6 +60,27 @@ pub const NODE: &[Field] = &[
         "Variables of this node, merged over those of the infrastructure.",
     )
     .elsewhere(),
+    Field::optional(
+        "heal",
+        Kind::Word(&["replace", "report"]),
+        "What is done about a lost instance: replace it (the default), or only report it.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional(
+        "max_unhealthy",
+        Kind::Share,
+        "While more instances than this are unhealthy, existing ones are not replaced: a number or a part such as 30%.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional(
+        "scale_down",
+        Kind::Word(&["youngest", "oldest", "highest"]),
+        "Which instances go first when there are too many: the youngest (the default), the oldest, or the highest slot numbers.",
+    )
+    .strict()
+    .elsewhere(),
 ];
 
 /// The keys of `scaling`.

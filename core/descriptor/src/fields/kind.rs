@@ -1,6 +1,7 @@
 //! Kinds of values, and what does not fit them.
 
 use super::{Field, looks_like_url};
+use crate::model::Share;
 use crate::yaml::{Node, Value};
 
 /// What a value should be.
@@ -34,6 +35,8 @@ pub enum Kind {
     },
     /// An environment variable as one string: `KEY=VALUE`.
     Env,
+    /// A number of instances, or a part of them such as `30%`.
+    Share,
     /// One of these words, in any case.
     Word(&'static [&'static str]),
     /// A list whose items are of one kind.
@@ -76,6 +79,7 @@ impl Kind {
             Self::Number { max, .. } if *max == f64::MAX => "a number above 0".to_owned(),
             Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Env => "KEY=VALUE".to_owned(),
+            Self::Share => "a number of instances or a part such as 30%".to_owned(),
             Self::Word(words) => join(words, "", " or "),
             Self::List(item) => match item {
                 Self::Any => "a list".to_owned(),
@@ -131,6 +135,7 @@ impl Kind {
             (Self::Number { min, max }, Value::Int(number)) => (*min..=*max).contains(&(*number as f64)),
             (Self::Number { min, max }, Value::Float(number)) => (*min..=*max).contains(number),
             (Self::String | Self::Url(_) | Self::Env, Value::Secret(_)) => true,
+            (Self::Share, Value::Int(_) | Value::Str(_)) => Share::read(&node.to_text()).is_some(),
             (Self::Env, Value::Str(text)) => super::env_entry(text),
             (Self::Word(words), Value::Str(text)) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
             _ => false,

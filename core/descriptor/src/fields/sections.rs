@@ -100,6 +100,24 @@ pub const HEALTH_BASIC: &[Field] = &[
     )
     .strict()
     .elsewhere(),
+    Field::optional(
+        "startup_timeout",
+        Kind::COUNT,
+        "The same for an instance that was never ready; timeout if absent.",
+    )
+    .strict(),
+    Field::optional(
+        "failure_threshold",
+        Kind::Int { min: 1, max: 1000 },
+        "Failed checks in a row after which a ready instance counts as unhealthy; 1 if absent.",
+    )
+    .strict(),
+    Field::optional(
+        "success_threshold",
+        Kind::Int { min: 1, max: 1000 },
+        "Passed checks in a row after which an instance counts as ready; 1 if absent.",
+    )
+    .strict(),
 ];
 
 /// The keys of an entry of `mysqldbs`.

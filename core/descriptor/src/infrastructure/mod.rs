@@ -1,5 +1,6 @@
 //! The infrastructure description: from a loaded tree to the checked model.
 
+mod care;
 mod dependencies;
 mod graph;
 mod name;
@@ -182,7 +183,7 @@ fn node(source: &Node, shared: &Map<String, Json>, diagnostics: &mut Diagnostics
         scaling_source: source.get("scaling").map(Node::to_json),
         filter,
         variables: overlay(shared.clone(), own),
-        care: model::Care::default(),
+        care: care::care(source, &shown, diagnostics),
     })
 }
 

@@ -295,3 +295,21 @@ fn all_problems_are_reported_in_the_original_order() {
         Some("[SchemaCheck] ERROR: infra_name \"a.b\" cannot contain '.' character")
     );
 }
+
+#[test]
+fn a_node_says_how_it_is_looked_after() {
+    use crate::model::{Care, Heal, ScaleDown, Share};
+    let text = |keys: &str| format!("infra_name: i\nuser_id: u\nnodes:\n- {{name: a, type: t{keys}}}\n");
+    let care = |keys: &str| accepted(&text(keys)).nodes[0].care;
+    assert_eq!(care(""), Care::default());
+    let written =
+        Care { heal: Heal::Report, max_unhealthy: Some(Share::Percent(30)), scale_down: ScaleDown::Oldest };
+    assert_eq!(care(", heal: report, max_unhealthy: 30%, scale_down: oldest"), written);
+    assert_eq!(care(", max_unhealthy: 2").max_unhealthy, Some(Share::Count(2)));
+    for wrong in ["heal: never", "max_unhealthy: 101%", "max_unhealthy: -1", "scale_down: [a]"] {
+        let (code, message, _) = error(&text(&format!(", {wrong}")));
+        let key = wrong.split(':').next().unwrap();
+        assert_eq!(code, codes::WRONG_KIND);
+        assert!(message.starts_with(&format!("{key} of node 'a' must be")), "{message}");
+    }
+}

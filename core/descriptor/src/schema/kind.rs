@@ -112,6 +112,10 @@ fn plain(kind: &Kind, place: Place) -> Json {
             }
             schema
         }
+        Kind::Share => json!({"anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": "^([0-9]+|100%|[0-9]{1,2}%)$"},
+        ]}),
         Kind::Env => json!({"type": "string", "pattern": r"^\s*[^=\s][^=]*="}),
         Kind::Word(words) => {
             let pattern: Vec<String> = words.iter().map(|word| in_any_case(word)).collect();
