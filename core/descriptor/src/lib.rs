@@ -16,6 +16,7 @@ pub mod infrastructure;
 pub mod lint;
 pub mod model;
 pub mod overrides;
+pub mod print;
 pub mod project;
 pub mod schema;
 pub mod search;
