@@ -29,7 +29,7 @@ def test_what_is_paused_is_left_alone_until_it_is_resumed(cli: Cli) -> None:
     assert "'client' is paused by" in paused.out and paused.last.endswith("new kernel")
     before = cli.slots(infra)
     kill(infra, before["client/1"]["node_id"])
-    cli.run("maintain", "pair")
+    assert "1 action for later" in cli.run("maintain", "pair", code=1).out
     assert cli.slots(infra)["client/1"]["node_id"] == before["client/1"]["node_id"]
     shown = cli.run("status", "pair").out
     assert "held: 'client' is paused by" in shown and "new kernel" in shown
@@ -46,12 +46,12 @@ def test_what_is_paused_is_left_alone_until_it_is_resumed(cli: Cli) -> None:
 def test_what_is_protected_is_neither_destroyed_nor_replaced(cli: Cli) -> None:
     infra = build_pair(cli)
     cli.run("protect", "pair", "server", "--reason", "holds the data")
-    refused = cli.run("destroy", "pair", "--yes", code=1)
+    refused = cli.run("destroy", "pair", "--yes", code=2)
     assert "'server' is protected by" in refused.err and "occopus unprotect pair server" in refused.err
     assert len(processes_of(infra)) == 3
     node_id = cli.slots(infra)["server/1"]["node_id"]
     kill(infra, node_id)
-    cli.run("maintain", "pair")
+    cli.run("maintain", "pair", code=1)
     assert cli.slots(infra)["server/1"]["node_id"] == node_id
     cli.run("unprotect", "pair", "server")
     cli.run("destroy", "pair", "--yes")
@@ -76,7 +76,7 @@ def test_one_instance_is_replaced_at_the_word_of_a_user_and_no_other(cli: Cli) -
 
 def test_wrong_names_are_refused_with_the_right_ones_and_nothing_is_held(cli: Cli) -> None:
     infra = build_pair(cli)
-    assert "it has: server, client" in cli.run("pause", "pair", "--node", "x", "--reason", "r", code=1).err
+    assert "it has: server, client" in cli.run("pause", "pair", "--node", "x", "--reason", "r", code=2).err
     assert "client/1, client/2" in cli.run("replace", "pair", "client/9", "--yes", code=2).err
     assert "2h" in cli.run("pause", "pair", "--for", "soon", "--reason", "r", code=2).err
     assert cli.status(infra)["holds"] == []

@@ -32,7 +32,11 @@ pub(super) fn hold_back(plan: Plan, situation: &Situation) -> Plan {
     for mut action in plan.actions {
         if let Some(reason) = reasons.get(&action.id) {
             let text = format!("{}; {reason}", action.cause);
-            kept.notes.push(Note::Deferred { slot: action.slot, text });
+            let note = Note::Deferred { slot: action.slot, text };
+            // Both halves of a replacement have the same cause.
+            if !kept.notes.contains(&note) {
+                kept.notes.push(note);
+            }
             continue;
         }
         numbers.insert(action.id, kept.actions.len());
