@@ -255,5 +255,5 @@ fn build_request((description, definitions, infra, create, new): Request) -> Bui
         None if new => Target::New,
         None => Target::First,
     };
-    BuildRequest { description: Input::File(description), definitions, target, random_implementation: false }
+    BuildRequest { definitions, ..BuildRequest::new(Input::File(description), target) }
 }

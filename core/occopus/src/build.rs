@@ -7,6 +7,7 @@ use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefini
 use occopus_engine::control::{Built, Controller, Demolished, Pass, assess, load};
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
+use occopus_engine::hold::holds;
 use occopus_engine::ids::InfraId;
 use occopus_engine::plan::{Note, Order, Plan, Situation, plan};
 use occopus_engine::record::{Generation, Goal, InfraRecord};
@@ -16,7 +17,7 @@ use serde_json::Value;
 use crate::Occopus;
 use crate::error::Error;
 use crate::operate::OnPlan;
-use crate::request::{BuildRequest, Run, Target};
+use crate::request::{BuildRequest, Choice, Run, Target};
 
 /// A build whose files are read and checked. Nothing has been changed yet.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ pub struct BuildReport {
 impl Occopus {
     /// Reads and checks all files of a build and decides which infrastructure it is for.
     pub async fn prepare(&self, request: &BuildRequest) -> Result<Prepared, Error> {
-        let (infrastructure, mut warnings) = self.load_description(&request.description).await?;
+        let (infrastructure, mut warnings) = self.load_description(&request.description, &request.variables).await?;
         let mut imported = Vec::new();
         for path in &request.definitions {
             let (definitions, more) = self.load_definitions(path).await?;
@@ -67,7 +68,11 @@ impl Occopus {
         let (infra_id, exists) = self.target(&request.target, &infrastructure).await?;
         let generation = Generation {
             number: 0,
-            shuffle: request.random_implementation.then(|| self.engine.random.uuid().as_u64_pair().0),
+            shuffle: match request.choice {
+                Choice::Written => None,
+                Choice::Random(Some(seed)) => Some(seed),
+                Choice::Random(None) => Some(self.engine.random.uuid().as_u64_pair().0),
+            },
             infrastructure,
             definitions,
             created_at: self.engine.clock.wall(),
@@ -243,7 +248,8 @@ impl Occopus {
         } else {
             (new_record(infra, &generation), Vec::new())
         };
-        let situation = assess(&self.engine, (record, generation), attempts, infra, order, true).await;
+        let holds = holds(self.engine.store.as_ref(), infra, self.engine.clock.wall()).await?;
+        let situation = assess(&self.engine, (record, generation), attempts, holds, order, true).await;
         let mut plan = plan(&situation, &self.engine.policy);
         let obstacles = self.obstacles(&prepared.generation).into_iter();
         plan.notes.extend(obstacles.map(|text| Note::Warning { text }));

@@ -7,10 +7,8 @@
 //! let occopus = Occopus::open(Settings::default()).await?;
 //! let prepared = occopus
 //!     .prepare(&BuildRequest {
-//!         description: Input::File("infra.yaml".into()),
 //!         definitions: vec!["nodes/node_definitions.yaml".into()],
-//!         target: Target::First,
-//!         random_implementation: false,
+//!         ..BuildRequest::new(Input::File("infra.yaml".into()), Target::First)
 //!     })
 //!     .await?;
 //! let report = occopus.build(prepared, &Run::new("example"), false, &mut |_, _| {}).await?;
@@ -20,12 +18,16 @@
 //! ```
 
 mod build;
+mod command;
 mod credentials;
 mod define;
 mod error;
 mod graph;
+mod hold;
+mod instances;
 mod open;
 mod operate;
+mod render;
 mod request;
 mod settings;
 mod status;
@@ -33,12 +35,15 @@ mod watch;
 
 pub use build::{BuildReport, Prepared};
 pub use error::Error;
+pub use hold::HoldRequest;
 pub use graph::{GraphFormat, draw};
 pub use occopus_descriptor as descriptor;
 pub use occopus_engine as engine;
+pub use occopus_template::to_yaml;
 pub use open::Occopus;
 pub use operate::{OnPlan, Scaling};
-pub use request::{BuildRequest, Input, Run, Target};
+pub use render::{Context, NodeRendering, RenderRequest, Rendering, render};
+pub use request::{BuildRequest, Choice, Input, Run, Target, Variables};
 pub use settings::Settings;
 pub use status::{NodeStatus, SlotStatus, Status, describe, note_text};
 pub use watch::Watcher;

@@ -1,10 +1,14 @@
 //! What callers ask for: plain data, the same for command line, Python and service.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use occopus_descriptor::Overrides;
+use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_engine::lease::Holder;
 use occopus_engine::plan::Order;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 /// Which infrastructure a build is for.
@@ -34,6 +38,52 @@ pub enum Input {
     },
 }
 
+/// Variables from outside of the description. They overlay the infrastructure's own variables, in the order
+/// of the fields; what a node itself declares stays above them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables {
+    /// YAML files of variables.
+    pub files: Vec<PathBuf>,
+    /// Assignments `NAME=VALUE`, typed as YAML scalars; dots in NAME lead into mappings.
+    pub assignments: Vec<String>,
+    /// Values as they are.
+    pub values: Map<String, Value>,
+}
+
+impl Variables {
+    /// Reads the files and assignments. Blocks while it does.
+    ///
+    /// # Errors
+    /// All problems of all of them.
+    pub fn read(&self) -> Result<Overrides, Diagnostics> {
+        let mut overrides = Overrides::read(&self.files, &self.assignments)?;
+        for (name, value) in &self.values {
+            overrides.set(name, value.clone());
+        }
+        Ok(overrides)
+    }
+}
+
+/// Values may be secrets, so they are not shown.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let assigned = self.assignments.iter().filter_map(|text| text.split('=').next());
+        let names: Vec<&str> = assigned.chain(self.values.keys().map(String::as_str)).collect();
+        f.debug_struct("Variables").field("files", &self.files).field("names", &names).finish_non_exhaustive()
+    }
+}
+
+/// How a node's implementation is chosen among those that pass its filter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The first in written order; the next one when it fails.
+    #[default]
+    Written,
+    /// One at random for each instance, as Occopus 1.10. The same seed gives the same choice; without one,
+    /// it is drawn.
+    Random(Option<u64>),
+}
+
 /// A build to prepare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildRequest {
@@ -43,8 +93,23 @@ pub struct BuildRequest {
     pub definitions: Vec<PathBuf>,
     /// Which infrastructure.
     pub target: Target,
-    /// Choose among implementations at random, as Occopus 1.10, instead of in written order.
-    pub random_implementation: bool,
+    /// Variables from outside.
+    pub variables: Variables,
+    /// How implementations are chosen.
+    pub choice: Choice,
+}
+
+impl BuildRequest {
+    /// A build of `description` with the definitions imported before, and nothing special.
+    pub fn new(description: Input, target: Target) -> Self {
+        Self {
+            description,
+            definitions: Vec::new(),
+            target,
+            variables: Variables::default(),
+            choice: Choice::default(),
+        }
+    }
 }
 
 /// How an operation runs.

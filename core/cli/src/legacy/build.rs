@@ -5,7 +5,7 @@ use std::sync::Arc;
 use occopus::engine::control::Built;
 use occopus::engine::enact::Failed;
 use occopus::engine::ids::InfraId;
-use occopus::{BuildReport, BuildRequest, Error, Input, Occopus, Target};
+use occopus::{BuildReport, BuildRequest, Choice, Error, Input, Occopus, Target};
 
 use super::args::Build;
 use super::log::Console;
@@ -22,8 +22,10 @@ pub(super) async fn run(console: Arc<Console>, args: Build) -> u8 {
 async fn build(console: &Arc<Console>, args: Build) -> Result<u8, Error> {
     let occopus = open(console, args.files).await?;
     let target = args.infra_id.map_or(Target::New, Target::Chosen);
-    let description = Input::File(args.infra_def);
-    let request = BuildRequest { description, definitions: Vec::new(), target, random_implementation: true };
+    let request = BuildRequest {
+        choice: Choice::Random(seed()?),
+        ..BuildRequest::new(Input::File(args.infra_def), target)
+    };
     let prepared = occopus.prepare(&request).await?;
     console.warnings(&prepared.warnings);
     let (infra, exists) = (prepared.infra_id.clone(), prepared.exists);
@@ -47,6 +49,19 @@ async fn build(console: &Arc<Console>, args: Build) -> Result<u8, Error> {
             explain_interruption(console, exists, &built).await;
             Ok(INTERRUPTED)
         }
+    }
+}
+
+/// The seed of random choices, for tests that must be reproducible.
+fn seed() -> Result<Option<u64>, Error> {
+    let Some(text) = std::env::var_os("OCCOPUS_RANDOM_SEED") else { return Ok(None) };
+    match text.to_str().and_then(|text| text.parse().ok()) {
+        Some(seed) => Ok(Some(seed)),
+        None => Err(Error::Usage(format!(
+            "OCCOPUS_RANDOM_SEED must be a number from 0 to {}, not '{}'",
+            u64::MAX,
+            text.to_string_lossy()
+        ))),
     }
 }
 

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use occopus::GraphFormat;
+use jiff::SignedDuration;
+use occopus::{GraphFormat, Variables};
 use occopus::engine::record::ScaleChange;
 
 use super::schema::Schema;
@@ -75,6 +76,12 @@ pub(super) enum Command {
         after_help = "Examples:\n  occopus plan infra.yaml --nodes node_definitions.yaml\n  occopus plan -i demo"
     )]
     Plan(PlanArgs),
+    /// Show what every node would be created with; offline, nothing is created
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Example: occopus render infra.yaml --nodes node_definitions.yaml --node worker"
+    )]
+    Render(RenderArgs),
     /// Show an infrastructure with all its instances, observed now
     #[command(after_help = "Example: occopus status demo")]
     Status {
@@ -119,6 +126,65 @@ pub(super) enum Command {
         /// Remove this instance: a slot such as worker/3, a node id or an address
         #[arg(long, value_name = "INSTANCE")]
         remove: Option<String>,
+    },
+    /// Leave an infrastructure or one of its nodes alone: change nothing until it is resumed
+    ///
+    /// Nothing is created, healed, scaled or replaced meanwhile; a destroy is still possible.
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Example: occopus pause demo --node worker --for 2h --reason 'new kernel'"
+    )]
+    Pause {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// Pause this node only
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
+        /// Resume by itself after this time, such as 2h or 1h30m [default: never]
+        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        duration: Option<SignedDuration>,
+        /// Why; shown to everybody who looks
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Look after a paused infrastructure or node again
+    #[command(arg_required_else_help = true, after_help = "Example: occopus resume demo --node worker")]
+    Resume {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// Resume this node only
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
+    },
+    /// Protect an infrastructure or a node: nothing deletes or replaces it, healing included
+    #[command(arg_required_else_help = true, after_help = "Example: occopus protect demo db")]
+    Protect {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// Protect this node only
+        node: Option<String>,
+        /// Why; shown to everybody who looks
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Lift the protection of an infrastructure or a node
+    #[command(arg_required_else_help = true, after_help = "Example: occopus unprotect demo db")]
+    Unprotect {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// The protected node; without one, the protection of the whole is lifted
+        node: Option<String>,
+    },
+    /// Replace one instance by a new one, although nothing seems wrong with it
+    #[command(arg_required_else_help = true, after_help = "Example: occopus replace demo worker/2")]
+    Replace {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// The instance: a slot such as worker/2, a node id or an address
+        instance: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Destroy an infrastructure; its record stays until nothing is left of it
     #[command(arg_required_else_help = true, after_help = "Example: occopus destroy demo")]
@@ -250,6 +316,52 @@ pub(super) struct Subject {
     /// Build another infrastructure although one of this name exists
     #[arg(long, conflicts_with = "infra")]
     pub(super) new: bool,
+    #[command(flatten)]
+    pub(super) variables: VariableArgs,
+}
+
+/// Variables from outside of the description.
+#[derive(Debug, Args)]
+pub(super) struct VariableArgs {
+    /// Set a variable of the infrastructure; VALUE is read as in YAML, dots in NAME lead into mappings (can
+    /// be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) var: Vec<String>,
+    /// YAML file of variables of the infrastructure; --var goes before it (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(super) vars_file: Vec<PathBuf>,
+}
+
+impl From<VariableArgs> for Variables {
+    fn from(args: VariableArgs) -> Self {
+        Self { files: args.vars_file, assignments: args.var, ..Self::default() }
+    }
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+pub(super) struct RenderArgs {
+    /// The infrastructure description
+    #[arg(value_name = "FILE")]
+    pub(super) description: PathBuf,
+    /// File of node definitions (can be repeated)
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(super) nodes: Vec<PathBuf>,
+    /// Show this node only
+    #[arg(long, value_name = "NAME")]
+    pub(super) node: Option<String>,
+    /// JSON file with the instances that templates find: {"NODE": [{"node_id": "...", "addresses":
+    /// ["..."], "private_address": "..."}]} [default: placeholders]
+    #[arg(long, value_name = "FILE")]
+    pub(super) instances: Option<PathBuf>,
+    /// Id of the infrastructure [default: zeros]
+    #[arg(long, value_name = "ID")]
+    pub(super) infra_id: Option<String>,
+    /// Node id of the instance [default: zeros]
+    #[arg(long, value_name = "ID")]
+    pub(super) node_id: Option<String>,
+    #[command(flatten)]
+    pub(super) variables: VariableArgs,
 }
 
 /// How much is done at the same time.
@@ -286,6 +398,14 @@ impl From<Drawing> for GraphFormat {
 
 fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on is needed".to_owned())
+}
+
+/// A span of time such as `2h`.
+fn span(text: &str) -> Result<SignedDuration, String> {
+    text.parse()
+        .ok()
+        .filter(|span: &SignedDuration| span.is_positive())
+        .ok_or_else(|| "a time such as 2h, 45m or 1h30m is needed".to_owned())
 }
 
 /// A pause in seconds; at most a day, so that it can never overflow.

@@ -20,8 +20,7 @@ pub(super) async fn run(
     let occopus = session.open().await?;
     let graph = if is_file(subject) {
         let description = Input::File(subject.into());
-        let target = Target::New;
-        let request = BuildRequest { description, definitions, target, random_implementation: false };
+        let request = BuildRequest { definitions, ..BuildRequest::new(description, Target::New) };
         let prepared = occopus.prepare(&request).await?;
         let (_, situation) = occopus.preview(&prepared, Order::Parallel).await?;
         draw(&prepared.generation.infrastructure, &situation.topology, drawing.into())

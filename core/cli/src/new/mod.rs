@@ -7,10 +7,13 @@ mod destroy;
 mod events;
 mod explain;
 mod graph;
+mod hold;
 mod list;
 mod logs;
 mod maintain;
 mod plan;
+mod render;
+mod replace;
 mod scale;
 mod schema;
 mod status;
@@ -23,6 +26,7 @@ use std::sync::Arc;
 use clap::{CommandFactory, Parser};
 use occopus::engine::error::EngineError;
 use occopus::engine::event::{EventSink, NoEvents};
+use occopus::engine::hold::HoldKind;
 use occopus::engine::ids::InfraId;
 use occopus::engine::plan::Order;
 use occopus::{Error, Occopus, Run, Settings};
@@ -89,13 +93,27 @@ fn wants_json(arguments: &[OsString]) -> bool {
 
 impl Session {
     async fn dispatch(&self, command: Command) -> Result<u8, Error> {
+        if self.global.format == Format::Sarif && !matches!(command, Command::Validate(_)) {
+            let text = "only `occopus validate` writes SARIF; use --format text or --format json";
+            return Err(Error::Usage(text.to_owned()));
+        }
         match command {
             Command::Build(build) => build::run(self, build).await,
             Command::Plan(plan) => plan::run(self, plan).await,
+            Command::Render(render) => render::run(self, render).await,
             Command::Status { infra } => status::run(self, infra.as_deref()).await,
             Command::Maintain { infras, pace } => maintain::run(self, &infras, &pace).await,
             Command::Watch { infras, interval, pace } => watch::run(self, &infras, interval, &pace).await,
             Command::Scale { infra, node, remove } => scale::run(self, &infra, &node, remove).await,
+            Command::Pause { infra, node, duration, reason } => {
+                hold::put(self, &infra, HoldKind::Pause, node, (reason, duration)).await
+            }
+            Command::Resume { infra, node } => hold::lift(self, &infra, HoldKind::Pause, node).await,
+            Command::Protect { infra, node, reason } => {
+                hold::put(self, &infra, HoldKind::Protect, node, (reason, None)).await
+            }
+            Command::Unprotect { infra, node } => hold::lift(self, &infra, HoldKind::Protect, node).await,
+            Command::Replace { infra, instance, yes } => replace::run(self, &infra, &instance, yes).await,
             Command::Destroy { infra, yes, abandon } => destroy::run(self, &infra, yes, abandon).await,
             Command::Define { files } => define::run(self, &files).await,
             Command::List => list::run(self).await,
@@ -125,6 +143,7 @@ impl Session {
             credentials: self.global.auth.clone(),
             max_parallel,
             events,
+            redactor: self.output.redactor().clone(),
         };
         let occopus = Occopus::open(settings).await?;
         if self.global.verbose > 0 {

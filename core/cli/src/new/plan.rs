@@ -1,6 +1,7 @@
 //! `occopus plan`, and plans in words.
 
 use crossterm::style::Color;
+use occopus::descriptor::Diagnostics;
 use occopus::descriptor::codes::{self, Code};
 use occopus::engine::plan::{Action, Note, Order, Plan, What};
 use occopus::{BuildRequest, Error, Input, Occopus, Prepared, Target, note_text};
@@ -57,26 +58,34 @@ pub(super) async fn prepare(
         (None, _, false) => Target::First,
     };
     let may_create = matches!(target, Target::Existing(_));
-    let request =
-        BuildRequest { description, definitions: subject.nodes, target, random_implementation: false };
+    let request = BuildRequest {
+        definitions: subject.nodes,
+        variables: subject.variables.into(),
+        ..BuildRequest::new(description, target)
+    };
     let prepared = occopus.prepare(&request).await.map_err(|error| {
         if may_create && super::is_unknown(&error) {
             return Error::Usage(format!("{error}; to build a new one under this id, add --create"));
         }
         error
     })?;
-    for warning in prepared.warnings.iter() {
+    show_warnings(output, &prepared.warnings);
+    Ok(prepared)
+}
+
+/// Shows the warnings of files, but for those that are about nothing.
+pub(super) fn show_warnings(output: &Output, warnings: &Diagnostics) {
+    for warning in warnings.iter() {
         if LEFT_OUT.contains(&warning.code) {
             tracing::info!("{warning}");
         } else {
             output.write_line(&warning.to_string());
         }
     }
-    Ok(prepared)
 }
 
 /// What Occopus 1.10 warned about although nothing is wrong: keys that are optional. Shown with `-v`.
-const LEFT_OUT: [Code; 2] = [codes::NO_SCALING, codes::NO_DEPENDENCIES];
+pub(super) const LEFT_OUT: [Code; 2] = [codes::NO_SCALING, codes::NO_DEPENDENCIES];
 
 /// The plan of a build, headed by what it is for.
 pub(super) fn headed(prepared: &Prepared, plan: &Plan, colors: bool) -> String {
