@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use occopus::Error;
 use occopus::engine::event::{Event, EventSink};
+use occopus::engine::secret::Redactor;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::prelude::*;
@@ -36,7 +37,11 @@ type Sink = Box<dyn Fn(&Event) + Send>;
 
 /// Hands each event to every call that listens.
 #[derive(Clone, Default)]
-pub(crate) struct Subscribers(Arc<Mutex<State>>);
+pub(crate) struct Subscribers {
+    state: Arc<Mutex<State>>,
+    /// Hides secrets in the messages of exceptions.
+    pub(crate) redactor: Redactor,
+}
 
 #[derive(Default)]
 struct State {
@@ -46,7 +51,7 @@ struct State {
 
 impl Subscribers {
     fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
-        use_state(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn add(&self, sink: Sink) -> u64 {
@@ -94,7 +99,7 @@ where
             tracing::warn!("a result could not be handed over: the runtime is shutting down");
         }
     });
-    let result = wait(py, &mut receiver, callback.as_ref(), &stop);
+    let result = wait(py, &mut receiver, callback.as_ref(), &stop, &subscribers.redactor);
     if let Some(number) = subscription {
         subscribers.with(|state| drop(state.sinks.remove(&number)));
     }
@@ -118,6 +123,7 @@ fn wait<T: Send>(
     receiver: &mut Receiver<Message<T>>,
     callback: Option<&Py<PyAny>>,
     stop: &CancellationToken,
+    redactor: &Redactor,
 ) -> PyResult<T> {
     let mut interrupt: Option<PyErr> = None;
     loop {
@@ -132,7 +138,7 @@ fn wait<T: Send>(
             Ok(Message::Done(result)) => {
                 return match interrupt {
                     Some(error) => Err(error),
-                    None => result.map_err(failure),
+                    None => result.map_err(|error| failure(&error, redactor)),
                 };
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -170,10 +176,11 @@ fn interrupt_with(interrupt: &mut Option<PyErr>, error: PyErr, stop: &Cancellati
 }
 
 /// The Python exception for an error of the facade.
-pub(crate) fn failure(error: Error) -> PyErr {
-    let details = match &error {
-        Error::Descriptor(diagnostics) => serde_json::to_string(diagnostics).unwrap_or_default(),
-        _ => "[]".to_owned(),
+pub(crate) fn failure(error: &Error, redactor: &Redactor) -> PyErr {
+    let details = match error {
+        Error::Descriptor(diagnostics) => serde_json::to_value(diagnostics).unwrap_or_default(),
+        _ => serde_json::json!([]),
     };
-    Failure::new_err((error.kind(), error.to_string(), details))
+    let (message, details) = (redactor.string(error.to_string()), redactor.json(details).to_string());
+    Failure::new_err((error.kind(), message, details))
 }

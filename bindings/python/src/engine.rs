@@ -63,11 +63,13 @@ impl Engine {
             .worker_threads(2)
             .enable_all()
             .build()
-            .map_err(|error| failure(Error::File(format!("no runtime could be started: {error}"))))?;
+            .map_err(|error| Failure::new_err(("file", format!("no runtime could be started: {error}"), "[]")))?;
         let subscribers = Subscribers::default();
         let events = Arc::new(subscribers.clone());
-        let settings = Settings { store, config, credentials, max_parallel, events };
-        let occopus = py.detach(|| runtime.block_on(Occopus::open(settings))).map_err(failure)?;
+        let redactor = subscribers.redactor.clone();
+        let settings = Settings { store, config, credentials, max_parallel, events, redactor };
+        let occopus = py.detach(|| runtime.block_on(Occopus::open(settings)));
+        let occopus = occopus.map_err(|error| failure(&error, &subscribers.redactor))?;
         Ok(Self { occopus: Arc::new(occopus), runtime: Some(runtime), subscribers })
     }
 
@@ -234,7 +236,7 @@ impl Engine {
             "mermaid" => GraphFormat::Mermaid,
             other => {
                 let text = format!("'{other}' is no graph format; there are text, dot and mermaid");
-                return Err(failure(Error::Usage(text)));
+                return Err(Failure::new_err(("usage", text, "[]")));
             }
         };
         let infra = self.resolve(py, infra)?;

@@ -2,6 +2,7 @@
 //!
 //! A reader that went away (`occopus events | head`) is no error: what follows is dropped.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use crossterm::style::{Attribute, Color, ResetColor, SetAttribute, SetForeground
 use crossterm::terminal::{Clear, ClearType};
 use crossterm::{Command, QueueableCommand};
 use occopus::Error;
+use occopus::engine::secret::Redactor;
 use serde::Serialize;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -44,6 +46,8 @@ pub(crate) struct Output {
     incomplete: AtomicBool,
     /// The lines of the live region that are on the screen, at its bottom.
     region: Mutex<Vec<String>>,
+    /// Hides secrets in all that is written.
+    redactor: Redactor,
 }
 
 impl Output {
@@ -57,7 +61,13 @@ impl Output {
             closed: AtomicBool::new(false),
             incomplete: AtomicBool::new(false),
             region: Mutex::default(),
+            redactor: Redactor::default(),
         })
+    }
+
+    /// What hides secrets here; whatever reads them has to know it.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Whether results are JSON.
@@ -96,6 +106,7 @@ impl Output {
         if self.is_closed() {
             return;
         }
+        let text = self.redactor.text(text);
         let region = self.region();
         let shown = self.stdout_terminal && !region.is_empty();
         if shown {
@@ -121,7 +132,12 @@ impl Output {
 
     /// Writes a result as one line of JSON.
     pub(crate) fn json<T: Serialize>(&self, value: &T) {
-        match serde_json::to_string(value) {
+        let text = serde_json::to_string(value).and_then(|text| match self.redactor.text(&text) {
+            Cow::Borrowed(_) => Ok(text),
+            // Hidden before it is text: what stands for a secret may need escaping.
+            Cow::Owned(_) => Ok(self.redactor.json(serde_json::to_value(value)?).to_string()),
+        });
+        match text {
             Ok(text) => self.result(&text),
             Err(error) => self.error(&format!("the result cannot be written as JSON: {error}")),
         }
@@ -168,6 +184,7 @@ impl Output {
 
     /// Writes a line to stderr, above the live region.
     pub(crate) fn write_line(&self, text: &str) {
+        let text = self.redactor.text(text);
         let region = self.region();
         self.write_screen(|out| {
             erase(out, region.len())?;
@@ -178,6 +195,7 @@ impl Output {
 
     /// Replaces the live region. Its lines must fit the width of the terminal.
     pub(crate) fn show(&self, lines: Vec<String>) {
+        let lines: Vec<String> = lines.into_iter().map(|line| self.redactor.string(line)).collect();
         let mut region = self.region();
         self.write_screen(|out| {
             if region.is_empty() {

@@ -10,6 +10,7 @@ use crate::credentials::CredentialSource;
 use crate::event::Events;
 use crate::handler::{Access, ErrorKind, HandlerError, Place, ResourceHandler};
 use crate::health::HealthChecker;
+use crate::secret::Secrets;
 use crate::store::Store;
 
 /// Numbers that decide how the engine behaves. The defaults are those of the documentation.
@@ -99,6 +100,8 @@ pub struct Engine {
     pub health: Arc<dyn HealthChecker>,
     /// Credentials.
     pub credentials: Arc<dyn CredentialSource>,
+    /// Secrets that descriptions refer to.
+    pub secrets: Secrets,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Identifiers and jitter.

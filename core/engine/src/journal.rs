@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use occopus_descriptor::secret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,6 +17,7 @@ use crate::event::{Event, EventKind, Events};
 use crate::handler::{CreateRequest, Place, ProviderId, Step};
 use crate::ids::{AttemptId, InfraId};
 use crate::lease::Lease;
+use crate::secret::{KeptRequest, Redactor};
 use crate::record::{Attempt, Cause, Generation, InfraRecord, JournalEntry, Mark, Outcome, Phase, digest};
 use crate::store::{Batch, Key, Record, Store, StoreError, Table, Write};
 
@@ -71,11 +73,13 @@ pub struct Named {
     pub replace: Vec<(AttemptId, Cause)>,
 }
 
-/// The journal of one infrastructure under a lease, with the attempts it knows.
+/// The journal of one infrastructure under a lease, with the attempts it knows. Secrets are hidden in
+/// everything it writes and tells but in requests.
 pub struct Journal {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     events: Events,
+    redactor: Redactor,
     lease: Lease,
     infra: InfraId,
     state: Mutex<State>,
@@ -95,6 +99,7 @@ impl Journal {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         events: Events,
+        redactor: Redactor,
         lease: Lease,
     ) -> Result<Self, EngineError> {
         let infra = lease.infra().clone();
@@ -109,6 +114,7 @@ impl Journal {
             store,
             clock,
             events,
+            redactor,
             lease,
             infra,
             state: Mutex::new(state),
@@ -221,11 +227,13 @@ impl Journal {
 
     /// The stored request of an attempt whose outcome is open.
     pub async fn request(&self, attempt: &AttemptId) -> Result<Option<CreateRequest>, EngineError> {
-        read(self.store.as_ref(), &self.request_key(attempt)).await
+        let kept: Option<KeptRequest> = read(self.store.as_ref(), &self.request_key(attempt)).await?;
+        Ok(kept.map(|kept| kept.open(&self.redactor)))
     }
 
     /// Writes `writes` and `events` in one fenced batch.
     pub async fn commit(&self, mut writes: Vec<Write>, events: Vec<Event>) -> Result<(), EngineError> {
+        let events: Vec<Event> = events.into_iter().map(|event| self.redactor.event(event)).collect();
         for event in &events {
             writes.push(Write::Append(Table::Event, self.infra.to_string(), encode(event)));
         }
@@ -242,11 +250,14 @@ impl Journal {
 
     /// Records the intent to create: place, request and attempt, durable before the call.
     pub async fn open_create(&self, attempt: Attempt, request: &CreateRequest) -> Result<(), EngineError> {
+        let attempt = self.redactor.attempt(attempt);
+        let references = secret::of_instance(&attempt.node, &attempt.implementation);
+        let kept = KeptRequest::new(request.clone(), &references, &self.redactor);
         let place_id = digest(&attempt.place);
         let entry = self.entry(&attempt, Mark::Intent, "create", attempt.request_digest.clone());
         let event = self.event(EventKind::NodeCreating, Some(&attempt), attempt.cause.to_string());
         let mut writes = vec![
-            Write::Put(self.request_key(&attempt.id), encode(request)),
+            Write::Put(self.request_key(&attempt.id), encode(&kept)),
             Write::Put(self.attempt_key(&attempt.id), encode(&attempt)),
             entry,
         ];
@@ -400,6 +411,7 @@ impl Journal {
     /// Takes an attempt into the books that was refused before its call, or a resource whose attempt
     /// this store no longer knows.
     pub async fn insert(&self, attempt: Attempt, events: Vec<Event>) -> Result<(), EngineError> {
+        let attempt = self.redactor.attempt(attempt);
         self.commit(vec![Write::Put(self.attempt_key(&attempt.id), encode(&attempt))], events).await?;
         self.with(|state| state.attempts.insert(attempt.id.clone(), attempt));
         Ok(())
@@ -454,7 +466,8 @@ impl Journal {
 
     /// Shows progress without storing it.
     pub fn progress(&self, attempt: &Attempt, line: &str) {
-        self.events.event(&self.event(EventKind::Progress, Some(attempt), line.to_owned()));
+        let event = self.event(EventKind::Progress, Some(attempt), line.to_owned());
+        self.events.event(&self.redactor.event(event));
     }
 
     /// The end of a call that starts now and may take `limit`.
@@ -476,6 +489,7 @@ impl Journal {
         })?;
         let was_open = matches!(attempt.phase, Phase::Creating { .. });
         edit(&mut attempt);
+        let attempt = self.redactor.attempt(attempt);
         let mut writes = vec![Write::Put(self.attempt_key(id), encode(&attempt))];
         if let Some((mark, action, detail)) = entry {
             writes.push(self.entry(&attempt, mark, action, detail));
@@ -500,7 +514,7 @@ impl Journal {
             attempt: attempt.id.clone(),
             slot: attempt.slot.clone(),
             place: attempt.place.clone(),
-            detail,
+            detail: self.redactor.string(detail),
         };
         Write::Append(Table::Journal, self.infra.to_string(), encode(&entry))
     }

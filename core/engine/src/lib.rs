@@ -24,6 +24,7 @@ pub mod plan;
 pub mod record;
 pub mod remember;
 pub mod scaling;
+pub mod secret;
 pub mod store;
 pub mod topology;
 

@@ -15,6 +15,7 @@ use crate::health::{CheckResult, CheckTarget};
 use crate::ids::{AttemptId, InfraId};
 use crate::judge::Seen;
 use crate::record::Attempt;
+use crate::secret::SecretError;
 
 /// Calls to different places under way at the same time.
 const PLACES_AT_ONCE: usize = 16;
@@ -50,7 +51,11 @@ async fn with_checks(
     mut seen: Seen,
 ) -> (Attempt, Seen) {
     if let Ok(Observation { state: ResourceState::Running, addresses, .. }) = &seen.resource {
-        seen.checks = check(engine, infra, &attempt, addresses.first()).await;
+        match check(engine, infra, &attempt, addresses.first()).await {
+            Ok(checks) => seen.checks = engine.secrets.redactor().checks(checks),
+            // What cannot be asked for lack of a secret says nothing about the instance.
+            Err(error) => seen.resource = Err(format!("its health is unknown: {error}")),
+        }
     }
     (attempt, seen)
 }
@@ -131,25 +136,29 @@ async fn check(
     (infra, infra_name): (&InfraId, &str),
     attempt: &Attempt,
     address: Option<&String>,
-) -> Vec<CheckResult> {
-    let health = attempt.implementation.health();
+) -> Result<Vec<CheckResult>, SecretError> {
+    let clock = engine.clock.as_ref();
+    let (node, implementation) =
+        engine.secrets.health(clock, &attempt.node, &attempt.implementation).await?;
+    let health = implementation.health();
     if !health.ping && health.ports.is_empty() && health.urls.is_empty() && health.mysqldbs.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let Some(address) = address else {
-        return vec![failed_check("address", "no address yet")];
+        return Ok(vec![failed_check("address", "no address yet")]);
     };
     let mut record = attempt.view(infra, infra_name);
     record["resource_address"] = json!([address]);
-    let rendered = match engine.contextualiser.render_health(
-        &attempt.node,
-        &attempt.implementation,
+    let rendering = engine.contextualiser.render_health(
+        &node,
+        &implementation,
         &attempt.node_id,
         address,
         &record,
-    ) {
+    );
+    let rendered = match rendering {
         Ok(rendered) => rendered,
-        Err(error) => return vec![failed_check("template", &error.to_string())],
+        Err(error) => return Ok(vec![failed_check("template", &error.to_string())]),
     };
     let target = CheckTarget {
         address: address.clone(),
@@ -162,10 +171,10 @@ async fn check(
     let health = Arc::clone(&engine.health);
     // Each check has its own deadline; this one only guards against a checker that ignores it.
     let limit = engine.policy.check_deadline * 2;
-    match timeout(engine.clock.as_ref(), limit, health.check(&target)).await {
+    Ok(match timeout(clock, limit, health.check(&target)).await {
         Ok(results) => results,
         Err(late) => vec![failed_check("checks", &late.to_string())],
-    }
+    })
 }
 
 fn failed_check(kind: &str, reason: &str) -> CheckResult {

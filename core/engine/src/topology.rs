@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use occopus_descriptor::model::{Implementation, Node};
+use occopus_descriptor::secret::{SecretRef, fill_instance};
 
 use crate::context::{Contextualiser, InstanceView, RenderInput};
 use crate::ids::{InfraId, NodeId};
@@ -31,6 +32,8 @@ impl Topology {
         let mut topology = Self::declared(generation);
         for node in &generation.infrastructure.nodes {
             for (_, implementation) in generation.candidates(node, 1) {
+                // A trial needs no secrets, only texts where they will be.
+                let (node, implementation) = &fill_instance(node, implementation, &SecretRef::mask);
                 let references = contextualiser.references(&generation.infrastructure, node, implementation);
                 for name in references {
                     topology.refer(generation, node, implementation.resource_type(), &name);

@@ -6,15 +6,28 @@ use occopus_descriptor::credentials::CredentialsFile;
 use occopus_descriptor::definition::Section;
 use occopus_engine::credentials::{Chosen, CredentialError, CredentialSource};
 use occopus_engine::handler::Credentials;
+use occopus_engine::secret::Secrets;
 use serde_json::{Map, Value};
 
-/// The credentials file; `None` if there is none, which is fine until a handler needs one.
-#[derive(Debug, Clone)]
-pub(crate) struct CredentialFile(pub(crate) Option<PathBuf>);
+/// The credentials file, and the secrets that it refers to.
+pub(crate) struct CredentialFile {
+    /// `None` if there is none, which is fine until a handler needs one.
+    path: Option<PathBuf>,
+    secrets: Secrets,
+}
 
 impl CredentialFile {
+    pub(crate) fn new(path: Option<PathBuf>, secrets: Secrets) -> Self {
+        Self { path, secrets }
+    }
+
+    fn filled(&self, auth_data: &Map<String, Value>) -> Result<Credentials, CredentialError> {
+        let filled = self.secrets.fill(auth_data);
+        filled.map(Credentials).map_err(|error| CredentialError(format!("credentials: {error}")))
+    }
+
     fn load(&self) -> Result<Option<CredentialsFile>, CredentialError> {
-        let Some(path) = &self.0 else { return Ok(None) };
+        let Some(path) = &self.path else { return Ok(None) };
         match CredentialsFile::load(path) {
             Ok((file, _)) => Ok(Some(file)),
             Err(problems) => Err(CredentialError(problems.to_string())),
@@ -27,12 +40,14 @@ impl CredentialSource for CredentialFile {
         let Some(file) = self.load()? else { return Ok(None) };
         let chosen =
             file.choose(Section::Resource, resource).map_err(|error| CredentialError(error.to_string()))?;
-        Ok(chosen
-            .map(|chosen| Chosen { reference: chosen.reference, credentials: Credentials(chosen.auth_data) }))
+        let filled = |chosen: occopus_descriptor::credentials::Chosen| {
+            Ok(Chosen { credentials: self.filled(&chosen.auth_data)?, reference: chosen.reference })
+        };
+        chosen.map(filled).transpose()
     }
 
     fn recall(&self, handler: &str, reference: &str) -> Result<Option<Credentials>, CredentialError> {
         let Some(file) = self.load()? else { return Ok(None) };
-        Ok(file.recall(Section::Resource, handler, reference).cloned().map(Credentials))
+        file.recall(Section::Resource, handler, reference).map(|data| self.filled(data)).transpose()
     }
 }

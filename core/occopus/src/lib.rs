@@ -29,6 +29,7 @@ mod open;
 mod operate;
 mod render;
 mod request;
+mod secrets;
 mod settings;
 mod status;
 mod watch;

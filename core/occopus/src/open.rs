@@ -11,17 +11,20 @@ use occopus_engine::engine::{Engine, Handlers, Policy};
 use occopus_engine::event::{Event, EventKind};
 use occopus_engine::handler::ResourceHandler;
 use occopus_engine::ids::InfraId;
+use occopus_engine::secret::{Redactor, Secrets};
 use occopus_engine::store::Store;
 use occopus_health::Checks;
 use occopus_resources::docker::DockerHandler;
 use occopus_resources::process::ProcessHandler;
 use occopus_resources::rate_limit::{RateLimit, RateLimits};
 use occopus_resources::retry::{Retry, RetryPolicy};
+use occopus_store::sealed::{KEY_FILE_VARIABLE, Sealed, key_file};
 use occopus_store::{SqliteStore, location};
 use occopus_template::Templates;
 
 use crate::credentials::CredentialFile;
 use crate::error::Error;
+use crate::secrets::EnvironmentAndFiles;
 use crate::settings::Settings;
 
 /// Occopus, ready for work.
@@ -48,7 +51,8 @@ impl Occopus {
         // Instances of processes live beside the store, and must be found from any working folder.
         let location = std::path::absolute(&location)
             .map_err(|error| Error::File(format!("'{}': {error}", location.display())))?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&location).await?);
+        let store = sealed(SqliteStore::open(&location).await?, &location);
+        let secrets = Secrets::new(Arc::new(EnvironmentAndFiles::default()), settings.redactor);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Random::from_system();
         let mut policy = Policy::default();
@@ -60,7 +64,8 @@ impl Occopus {
             store,
             contextualiser: Arc::new(Templates::default()),
             health: Arc::new(Checks::default()),
-            credentials: Arc::new(CredentialFile(credentials.clone())),
+            credentials: Arc::new(CredentialFile::new(credentials.clone(), secrets.clone())),
+            secrets,
             clock,
             random,
             policy,
@@ -72,6 +77,12 @@ impl Occopus {
     /// Where the store is.
     pub fn store_location(&self) -> String {
         self.engine.store.location()
+    }
+
+    /// Hides the secrets that were read so far. Texts that come from elsewhere, such as the log of a
+    /// container, may hold them.
+    pub fn redactor(&self) -> &Redactor {
+        self.engine.secrets.redactor()
     }
 
     /// The configuration file in use.
@@ -110,6 +121,11 @@ fn search(wanted: Wanted, explicit: Option<&Path>) -> Result<Option<PathBuf>, Er
         program,
     };
     find(wanted, explicit, &surroundings).map_err(|error: SearchError| Error::Usage(error.to_string()))
+}
+
+/// `store` with its requests sealed by the key beside `location`, or by the one that the environment names.
+fn sealed(store: impl Store + 'static, location: &Path) -> Arc<dyn Store> {
+    Arc::new(Sealed::new(Arc::new(store), key_file(location, std::env::var_os(KEY_FILE_VARIABLE))))
 }
 
 /// Data must never go elsewhere than the user's configuration says.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use occopus_engine::event::{Events, NoEvents};
+use occopus_engine::secret::Redactor;
 
 /// What a caller may want to be different from the defaults.
 #[derive(Clone)]
@@ -20,10 +21,19 @@ pub struct Settings {
     pub max_parallel: Option<usize>,
     /// Receives events while they happen.
     pub events: Events,
+    /// Learns every secret that is read, for callers that show texts from elsewhere.
+    pub redactor: Redactor,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { store: None, config: None, credentials: None, max_parallel: None, events: Arc::new(NoEvents) }
+        Self {
+            store: None,
+            config: None,
+            credentials: None,
+            max_parallel: None,
+            events: Arc::new(NoEvents),
+            redactor: Redactor::default(),
+        }
     }
 }

@@ -12,10 +12,12 @@ pub mod infralist;
 pub mod location;
 mod memory;
 pub mod redis;
+pub mod sealed;
 mod sqlite;
 
 pub use memory::MemoryStore;
 pub use redis::RedisStore;
+pub use sealed::Sealed;
 pub use sqlite::SqliteStore;
 
 /// The identifier of the appended record with `number`: of a fixed width, so that byte order is the

@@ -92,8 +92,9 @@ impl<'a> Controller<'a> {
             stop: &options.stop,
         };
         let lease = request.acquire(sighting, on_wait).await?;
-        let journal =
-            Journal::open(engine.store.clone(), engine.clock.clone(), engine.events.clone(), lease).await?;
+        let (clock, events) = (engine.clock.clone(), engine.events.clone());
+        let redactor = engine.secrets.redactor().clone();
+        let journal = Journal::open(engine.store.clone(), clock, events, redactor, lease).await?;
         Ok(Self { engine, journal, options })
     }
 

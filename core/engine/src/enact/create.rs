@@ -13,7 +13,7 @@ use crate::handler::{
     Access, CreateRequest, ErrorKind, HandlerError, Identity, Place, Progress, ProviderId, ResourceHandler,
 };
 use crate::ids::{AttemptId, NodeId, Slot};
-use crate::journal::Journal;
+use crate::journal::{Journal, encode};
 use crate::record::{Attempt, Cause, Outcome, Phase, digest};
 
 impl Enactor<'_> {
@@ -25,11 +25,12 @@ impl Enactor<'_> {
     ) -> Result<(), Trouble> {
         let (node, implementation) = self.chosen(slot, implementation_index)?;
         let mut attempt = self.new_attempt(slot, (node, implementation_index, implementation), cause);
-        let (request, access) = match self.prepare_request(&attempt) {
+        let (request, access) = match self.prepare_request(&attempt).await {
             Ok(prepared) => prepared,
             Err(error) => return Err(self.refuse(attempt, error).await),
         };
-        attempt.request_digest = digest(&request);
+        // Of the request without its secrets: a digest of a weak one could be guessed.
+        attempt.request_digest = digest(&self.engine.secrets.redactor().json(encode(&request)));
         attempt.place = access.place.clone();
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
         let permit = self.turn_at(&attempt.place).await?;
@@ -82,9 +83,10 @@ impl Enactor<'_> {
     }
 
     /// Renders everything and chooses credentials; nothing is recorded or called yet.
-    fn prepare_request(&self, attempt: &Attempt) -> Result<(CreateRequest, Access), HandlerError> {
-        let rendered = self.render(attempt)?;
+    async fn prepare_request(&self, attempt: &Attempt) -> Result<(CreateRequest, Access), HandlerError> {
+        let rendered = self.render(attempt).await?;
         let access = self.access_for(&rendered)?;
+        self.require_open_place(&access.place, &attempt.implementation)?;
         let identity = Identity {
             store: self.engine.store.id().clone(),
             infra: self.journal.infra().clone(),
@@ -114,13 +116,31 @@ impl Enactor<'_> {
         }
     }
 
-    fn render(&self, attempt: &Attempt) -> Result<Rendered, HandlerError> {
+    /// Refuses a place that a template made of a secret: places are recorded.
+    fn require_open_place(
+        &self,
+        place: &Place,
+        implementation: &Implementation,
+    ) -> Result<(), HandlerError> {
+        let redactor = self.engine.secrets.redactor();
+        if redactor.gives_away(place) && !redactor.gives_away(&described_place(implementation)) {
+            let message = "a secret is part of the endpoint or region, which are stored and shown; take it out";
+            return Err(HandlerError::new(ErrorKind::Invalid, message));
+        }
+        Ok(())
+    }
+
+    async fn render(&self, attempt: &Attempt) -> Result<Rendered, HandlerError> {
+        let clock = self.engine.clock.as_ref();
+        let filled = self.engine.secrets.instance(clock, &attempt.node, &attempt.implementation).await;
+        let (node, implementation) =
+            filled.map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
         let instances = self.instance_views();
         let input = RenderInput {
             infra_id: self.journal.infra(),
             infrastructure: &self.generation.infrastructure,
-            node: &attempt.node,
-            implementation: &attempt.implementation,
+            node: &node,
+            implementation: &implementation,
             node_id: &attempt.node_id,
             instances: &instances,
         };

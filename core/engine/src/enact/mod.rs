@@ -136,6 +136,7 @@ impl Enactor<'_> {
                     report.succeeded += 1;
                 }
                 Err(Trouble::Failed { reason, passing }) => {
+                    let reason = self.engine.secrets.redactor().string(reason);
                     report.failed.push(Failed { slot: action.slot.clone(), reason, passing });
                 }
                 // Progress, but nothing that others could build upon.

@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use self::database::Database;
+pub(crate) use self::place::sharing_group;
 
 /// How long a call waits for other processes; a batch takes milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

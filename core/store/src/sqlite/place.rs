@@ -18,7 +18,7 @@ use crate::location::SHARED_DIRECTORY;
 ///
 /// A directory that its group may write is shared if it is the system's own, or if its set-group-id bit
 /// says so: a writable group alone is what a lax umask leaves everywhere.
-pub(super) fn sharing_group(directory: &Path, metadata: &Metadata) -> Option<u32> {
+pub(crate) fn sharing_group(directory: &Path, metadata: &Metadata) -> Option<u32> {
     let mode = metadata.mode();
     let deliberate = directory == Path::new(SHARED_DIRECTORY) || mode & 0o2000 != 0;
     (deliberate && mode & 0o020 != 0).then(|| metadata.gid())
