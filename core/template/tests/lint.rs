@@ -43,10 +43,9 @@ impl Files {
 }
 
 fn findings(files: &[PathBuf], credentials: Option<&Path>) -> Findings {
-    let overrides = Overrides::default();
     let scanner = Templates::new();
     let surroundings = Surroundings { imported: None, credentials, scanner: &scanner };
-    Project::load(files, &Rules::builtin(), &overrides).finish(surroundings)
+    Project::load(files, &Rules::builtin(), Overrides::default()).finish(surroundings)
 }
 
 fn lints(findings: &Findings) -> Vec<&Diagnostic> {
@@ -178,6 +177,19 @@ fn a_use_inside_a_block_of_text_is_marked_on_its_own_line() {
                  dependencies: []\n";
     let files = Files::new(&[("infra.yaml", infra), ("nodes.yaml", text)]);
     assert_eq!(files.lints(), ["10:21 OCC0506", "10:39 OCC0506"]);
+}
+
+#[test]
+fn a_template_that_can_never_be_rendered_is_an_error_at_its_place() {
+    let text = "'node_def:c':\n- resource: {type: ec2, endpoint: 'https://e', regionname: r, image_id: i, \
+                instance_type: t}\n  contextualisation:\n    type: cloudinit\n    context_template:\n      \
+                write_files:\n      - path: /a\n        content: |\n          first\n          \
+                second {{ name | uppper }}\n";
+    let files = Files::new(&[("nodes.yaml", text)]);
+    let findings = files.findings();
+    let [problem] = lints(&findings)[..] else { panic!("{:?}", findings.problems) };
+    assert_eq!(shown(problem), "10:28 OCC0510");
+    assert_eq!(problem.severity, occopus_descriptor::Severity::Error);
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Lints: what is probably a mistake although every file by itself is in order. All of them are
-//! warnings, since Occopus 1.10 runs what they are about.
+//! Lints: what is probably a mistake although every file by itself is in order. They are warnings, since
+//! Occopus 1.10 runs what they are about; only a template that can never be rendered is an error.
 
 mod access;
+mod flaws;
 mod lookups;
 mod names;
 mod selection;
@@ -19,7 +20,7 @@ use crate::model::NodeDefinition;
 use crate::overrides::Overrides;
 use crate::yaml::{Node, Span};
 
-pub use uses::{LookUp, NodeArgument, TemplateScanner, Use, Uses};
+pub use uses::{Flaw, LookUp, NodeArgument, Step, TemplateScanner, Use, Uses};
 use view::{Definition, Described, Infrastructure};
 
 /// What is linted together.
@@ -39,22 +40,23 @@ pub struct Subject<'a> {
     pub scanner: &'a dyn TemplateScanner,
 }
 
-/// The warnings about `subject`, at most a hundred. What is malformed is left out: checking the files
+/// The problems of `subject`, at most a hundred of each severity. What is malformed is left out: checking the files
 /// tells of it.
 pub fn lint(subject: &Subject<'_>) -> Diagnostics {
-    let mut warnings = Diagnostics::new();
+    let mut problems = Diagnostics::new();
     let known = Known::new(subject);
     let roots = subject.infrastructures.iter();
     let all: Vec<Infrastructure<'_>> =
         roots.map(|root| Infrastructure::new(root, subject.overrides)).collect();
     for infrastructure in &all {
-        selection::check(infrastructure, &known, &mut warnings);
-        lookups::check(infrastructure, &known, &mut warnings);
-        variables::check(infrastructure, &known, &mut warnings);
+        selection::check(infrastructure, &known, &mut problems);
+        lookups::check(infrastructure, &known, &mut problems);
+        variables::check(infrastructure, &known, &mut problems);
     }
-    names::check(&known, &mut warnings);
-    access::check(&all, &known, &subject.credentials, &mut warnings);
-    warnings
+    names::check(&known, &mut problems);
+    flaws::check(&known, subject.scanner, &mut problems);
+    access::check(&all, &known, &subject.credentials, &mut problems);
+    problems
 }
 
 /// The definitions by name. Several files may define one name: all are looked at, since any may be used.

@@ -3,10 +3,37 @@
 
 use std::ops::Range;
 
+use crate::model::Implementation;
+
 /// Reads templates without rendering them.
 pub trait TemplateScanner: Send + Sync {
     /// What `text` asks for. A text that cannot be parsed gives what was understood.
     fn uses(&self, text: &str) -> Uses;
+
+    /// The templates of `implementation` that can never be rendered, whatever the values are.
+    fn flaws(&self, implementation: &Implementation) -> Vec<Flaw>;
+}
+
+/// A template that can never be rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The way from the implementation to the text.
+    pub path: Vec<Step>,
+    /// Line inside the text, from 1, if it is known.
+    pub line: Option<usize>,
+    /// Column inside that line in characters, from 1, if it is known.
+    pub column: Option<usize>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// A step into a mapping or a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// To the value of this key.
+    Key(String),
+    /// To the item at this position, from 0.
+    Index(usize),
 }
 
 /// What one template text asks for. Ranges are in bytes of the text.

@@ -63,9 +63,9 @@ pub struct Surroundings<'a> {
 }
 
 /// Loaded and checked files.
-pub struct Project<'a> {
+pub struct Project {
     files: Vec<Loaded>,
-    overrides: &'a Overrides,
+    overrides: Overrides,
 }
 
 /// One file.
@@ -78,11 +78,11 @@ struct Loaded {
     problems: Vec<Diagnostic>,
 }
 
-impl<'a> Project<'a> {
+impl Project {
     /// Loads and checks `files`, each by itself, with `rules` for node definitions and the variables
     /// `overrides`. Problems are kept for [`Self::finish`].
-    pub fn load(files: &[PathBuf], rules: &Rules, overrides: &'a Overrides) -> Self {
-        let files = files.iter().map(|path| Loaded::new(path, rules, overrides)).collect();
+    pub fn load(files: &[PathBuf], rules: &Rules, overrides: Overrides) -> Self {
+        let files = files.iter().map(|path| Loaded::new(path, rules, &overrides)).collect();
         Self { files, overrides }
     }
 
@@ -102,7 +102,7 @@ impl<'a> Project<'a> {
             definitions: self.of(Kind::NodeDefinitions).filter_map(|file| file.root.as_ref()).collect(),
             imported: surroundings.imported.filter(|_| self.needs_definitions()),
             credentials: own.chain(found).collect(),
-            overrides: self.overrides,
+            overrides: &self.overrides,
             scanner: surroundings.scanner,
         };
         let together = lint::lint(&subject);
@@ -150,7 +150,7 @@ impl Loaded {
         let mut loaded = Self { name, kind: None, root: None, credentials: None, problems: Vec::new() };
         match read(path) {
             Ok(text) => loaded.check(path, &text, rules, overrides),
-            Err(problem) => loaded.problems.push(problem),
+            Err(problem) => loaded.problems.push(*problem),
         }
         loaded
     }
@@ -211,13 +211,14 @@ fn dialect(kind: Option<Kind>, text: &str) -> Dialect {
 }
 
 /// The text of a file that the user named; a pipe is welcome.
-fn read(path: &Path) -> Result<String, Diagnostic> {
+fn read(path: &Path) -> Result<String, Box<Diagnostic>> {
     let unreadable = |reason: String| {
         let message = format!("cannot read '{}': {reason}", path.display());
-        Diagnostic::error(codes::UNREADABLE, message)
+        Box::new(Diagnostic::error(codes::UNREADABLE, message))
     };
     if path.is_dir() {
-        return Err(unreadable("it is a folder".to_owned()).help("name the files in it"));
+        let problem = unreadable("it is a folder".to_owned());
+        return Err(Box::new(problem.help("name the files in it")));
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
