@@ -176,9 +176,14 @@ impl SectionRules {
         fields::find(self.fields, key)
     }
 
+    /// Whether a secret may stand at `key`: what says where a resource is, is recorded for ever.
+    pub(crate) fn takes_secret(&self, key: &str) -> bool {
+        self.section != Section::Resource || !PLACE_KEYS.contains(&key)
+    }
+
     /// Applies the rules to a section.
     pub(super) fn apply(&self, check: &mut SectionCheck<'_>) {
-        check.no_secrets(self.section);
+        PLACE_KEYS.iter().filter(|key| !self.takes_secret(key)).for_each(|key| check.no_secret(key));
         check.missing_keys(self.required.iter().map(String::as_str));
         self.fields.iter().for_each(|field| check.missing_inside(field));
         self.alternatives.iter().for_each(|keys| check.missing_alternative(keys));
@@ -238,14 +243,9 @@ impl SectionCheck<'_> {
         self.diagnostics.push(problem.at(&at.span));
     }
 
-    /// What says where a resource is, is recorded for ever.
-    fn no_secrets(&mut self, section: Section) {
-        if section == Section::Resource {
-            for key in PLACE_KEYS {
-                let what = format!("'{key}' ({})", self.place);
-                secret::forbid(self.node.get(key), &what, self.diagnostics);
-            }
-        }
+    fn no_secret(&mut self, key: &str) {
+        let what = format!("'{key}' ({})", self.place);
+        secret::forbid(self.node.get(key), &what, self.diagnostics);
     }
 
     fn missing_keys<'k>(&mut self, required: impl Iterator<Item = &'k str>) {

@@ -87,7 +87,7 @@ fn section_of_type(rules: &SectionRules) -> Json {
     let mut properties = Map::from_iter([("type".to_owned(), json!({"const": rules.kind}))]);
     for key in rules.required.iter().chain(&rules.optional) {
         let mut schema = match rules.field(key) {
-            Some(field) => property(field, place_of(rules.section, field)),
+            Some(field) => property(field, place_of(rules, field)),
             None => json!({}),
         };
         if let (true, Some(choices)) = (rules.booleans.contains(key), choices(&mut schema)) {
@@ -111,10 +111,10 @@ fn section_of_type(rules: &SectionRules) -> Json {
 }
 
 /// A health check is looked at before it is rendered; everything else may be a template.
-fn place_of(section: Section, field: &Field) -> Place {
-    match (section, field.key) {
+fn place_of(rules: &SectionRules, field: &Field) -> Place {
+    match (rules.section, field.key) {
         (Section::HealthCheck, "urls" | "mysqldbs") => Place::SECRET,
         (Section::HealthCheck, _) => Place::PLAIN,
-        _ => Place::RENDERED,
+        (_, key) => Place { templates: true, secrets: rules.takes_secret(key) },
     }
 }

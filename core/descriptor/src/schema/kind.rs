@@ -19,8 +19,6 @@ impl Place {
     pub(super) const PLAIN: Self = Self { templates: false, secrets: false };
     /// Secrets; texts are taken as they are.
     pub(super) const SECRET: Self = Self { templates: false, secrets: true };
-    /// Whatever is rendered before it is used.
-    pub(super) const RENDERED: Self = Self { templates: true, secrets: true };
 }
 
 /// A mapping with the keys of a table; if it is `closed`, with no others.
