@@ -92,10 +92,6 @@ codes! {
 
     BAD_CONFIGURATION = "OCC0401", "The configuration file is malformed";
     UNKNOWN_MODULE = "OCC0402", "The configuration names a module that is not built in";
-
-    BAD_SECRET = "OCC0601", "A reference to a secret is malformed";
-    MISPLACED_SECRET = "OCC0602", "A secret stands where none can be";
-    MISSING_SECRET = "OCC0603", "A secret cannot be read";
     DOUBTFUL_LOGGING = "OCC0403", "Something in the logging section cannot be used";
 
     UNKNOWN_FILE = "OCC0500", "A file is of no kind that Occopus reads";

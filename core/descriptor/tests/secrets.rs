@@ -1,4 +1,5 @@
 //! `!secret` in all kinds of files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use std::path::Path;
 

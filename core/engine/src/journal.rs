@@ -17,8 +17,8 @@ use crate::event::{Event, EventKind, Events};
 use crate::handler::{CreateRequest, Place, ProviderId, Step};
 use crate::ids::{AttemptId, InfraId};
 use crate::lease::Lease;
-use crate::secret::{KeptRequest, Redactor};
 use crate::record::{Attempt, Cause, Generation, InfraRecord, JournalEntry, Mark, Outcome, Phase, digest};
+use crate::secret::{KeptRequest, Redactor};
 use crate::store::{Batch, Key, Record, Store, StoreError, Table, Write};
 
 /// Turns a record's value into its type.

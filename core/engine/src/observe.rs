@@ -138,8 +138,7 @@ async fn check(
     address: Option<&String>,
 ) -> Result<Vec<CheckResult>, SecretError> {
     let clock = engine.clock.as_ref();
-    let (node, implementation) =
-        engine.secrets.health(clock, &attempt.node, &attempt.implementation).await?;
+    let (node, implementation) = engine.secrets.health(clock, &attempt.node, &attempt.implementation).await?;
     let health = implementation.health();
     if !health.ping && health.ports.is_empty() && health.urls.is_empty() && health.mysqldbs.is_empty() {
         return Ok(Vec::new());
@@ -149,13 +148,8 @@ async fn check(
     };
     let mut record = attempt.view(infra, infra_name);
     record["resource_address"] = json!([address]);
-    let rendering = engine.contextualiser.render_health(
-        &node,
-        &implementation,
-        &attempt.node_id,
-        address,
-        &record,
-    );
+    let rendering =
+        engine.contextualiser.render_health(&node, &implementation, &attempt.node_id, address, &record);
     let rendered = match rendering {
         Ok(rendered) => rendered,
         Err(error) => return Ok(vec![failed_check("template", &error.to_string())]),

@@ -34,6 +34,8 @@ pub struct Prepared {
     pub definitions: Vec<NodeDefinition>,
     /// Doubtful things in the files.
     pub warnings: Diagnostics,
+    /// Secrets that cannot be read here. A build needs all of them; a preview does not.
+    pub missing_secrets: Diagnostics,
 }
 
 /// How a build ended.
@@ -78,8 +80,9 @@ impl Occopus {
             created_at: self.engine.clock.wall(),
         };
         self.check_feasible(&generation)?;
+        let missing_secrets = self.missing_secrets(&generation, request).await?;
         let only = request.target == Target::First;
-        Ok(Prepared { infra_id, exists, only, generation, definitions: imported, warnings })
+        Ok(Prepared { infra_id, exists, only, generation, definitions: imported, warnings, missing_secrets })
     }
 
     /// The definitions of all node types of `infrastructure`: imported along, or from the store.
@@ -146,24 +149,28 @@ impl Occopus {
         nodes
             .filter_map(|node| {
                 let candidates = generation.candidates(node, 1);
-                let (_, first) = candidates.first()?;
-                let lacking = candidates.iter().all(|(_, candidate)| self.lacks_credentials(candidate));
-                lacking.then(|| self.no_credentials(node, first))
+                let lacking = candidates.iter().map(|(_, candidate)| self.lacking_credentials(node, candidate));
+                lacking.collect::<Option<Vec<String>>>()?.into_iter().next()
             })
             .collect()
     }
 
-    /// Whether it is certain before rendering that no credentials fit.
-    fn lacks_credentials(&self, implementation: &Implementation) -> bool {
+    /// Why there are no credentials, if that is certain before rendering.
+    fn lacking_credentials(&self, node: &Node, implementation: &Implementation) -> Option<String> {
         let templated = |value: &Value| value.as_str().is_some_and(|text| text.contains(['{']));
         let needed = self
             .engine
             .handlers
             .get(implementation.resource_type())
             .is_ok_and(|handler| handler.capabilities().needs_credentials);
-        needed
-            && !implementation.resource.values().any(templated)
-            && matches!(self.engine.credentials.choose(&implementation.resource), Ok(None))
+        if !needed || implementation.resource.values().any(templated) {
+            return None;
+        }
+        match self.engine.credentials.choose(&implementation.resource) {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(self.no_credentials(node, implementation)),
+            Err(error) => Some(format!("node '{}': {error}", node.name)),
+        }
     }
 
     fn no_credentials(&self, node: &Node, implementation: &Implementation) -> String {
@@ -252,7 +259,8 @@ impl Occopus {
         let situation = assess(&self.engine, (record, generation), attempts, holds, order, true).await;
         let mut plan = plan(&situation, &self.engine.policy);
         let obstacles = self.obstacles(&prepared.generation).into_iter();
-        plan.notes.extend(obstacles.map(|text| Note::Warning { text }));
+        let missing = prepared.missing_secrets.iter().map(|problem| problem.message.clone());
+        plan.notes.extend(missing.chain(obstacles).map(|text| Note::Warning { text }));
         Ok((plan, situation))
     }
 
@@ -265,6 +273,9 @@ impl Occopus {
         rollback: bool,
         on_plan: OnPlan<'_>,
     ) -> Result<BuildReport, Error> {
+        if !prepared.missing_secrets.is_empty() {
+            return Err(prepared.missing_secrets.into());
+        }
         if let Some(obstacle) = self.obstacles(&prepared.generation).into_iter().next() {
             return Err(Error::Usage(obstacle));
         }

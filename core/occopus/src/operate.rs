@@ -203,7 +203,8 @@ impl Occopus {
     }
 
     /// The boot or process log of instances of `infra`: of all, or of those that `which` names by
-    /// node, slot, node id or address.
+    /// node, slot, node id or address. Secrets are hidden; a log that may hold one that cannot be read here
+    /// is an error.
     pub async fn logs(
         &self,
         infra: &InfraId,
@@ -222,7 +223,10 @@ impl Occopus {
         let mut logs = Vec::new();
         for attempt in attempts.into_iter().filter(|a| !a.is_closed() && a.provider_id.is_some() && named(a))
         {
-            let log = self.console(&attempt).await;
+            let log = match self.console(&attempt).await {
+                Ok(log) => self.hide_secrets(&attempt, log).await,
+                error => error,
+            };
             logs.push((attempt, log));
         }
         if logs.is_empty()

@@ -7,8 +7,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use occopus_descriptor::secret::SecretRef;
+use occopus_descriptor::codes;
+use occopus_descriptor::diagnostic::{Diagnostic, Diagnostics};
+use occopus_descriptor::secret::{SecretRef, of_instance, places};
+use occopus_descriptor::yaml::{self, Dialect};
+use occopus_engine::handler::{ErrorKind, HandlerError};
+use occopus_engine::record::{Attempt, Generation};
 use occopus_engine::secret::{SecretError, SecretSource};
+
+use crate::Occopus;
+use crate::define::off_the_runtime;
+use crate::error::Error;
+use crate::request::{BuildRequest, Input};
 
 /// Largest file of a secret, in bytes.
 const MAX_BYTES: u64 = 64 << 10;
@@ -76,6 +86,74 @@ impl EnvironmentAndFiles {
             tracing::warn!("the secret in {path} may be read by every user; take that away: chmod o-r {path}");
         }
     }
+}
+
+impl Occopus {
+    /// The secrets that instances of `generation` would need and that cannot be read, each where `request`
+    /// refers to it.
+    pub(crate) async fn missing_secrets(
+        &self,
+        generation: &Generation,
+        request: &BuildRequest,
+    ) -> Result<Diagnostics, Error> {
+        let mut wanted = BTreeSet::new();
+        for node in &generation.infrastructure.nodes {
+            for (_, implementation) in generation.candidates(node, 1) {
+                wanted.extend(of_instance(node, implementation));
+            }
+        }
+        let (_, missing) = self.engine.secrets.read_all(self.engine.clock.as_ref(), wanted).await;
+        if missing.is_empty() {
+            return Ok(Diagnostics::new());
+        }
+        let request = request.clone();
+        off_the_runtime(move || Ok::<_, Error>(located(&missing, &request))).await
+    }
+
+    /// `log` of the instance of `attempt` with every secret hidden that it was given.
+    ///
+    /// # Errors
+    /// One of them cannot be read here: then it could not be hidden.
+    pub(crate) async fn hide_secrets(&self, attempt: &Attempt, log: String) -> Result<String, HandlerError> {
+        let wanted = of_instance(&attempt.node, &attempt.implementation);
+        let (_, missing) = self.engine.secrets.read_all(self.engine.clock.as_ref(), wanted).await;
+        match missing.first() {
+            None => Ok(self.redactor().string(log)),
+            Some(error) => {
+                let message = format!("it is not shown, because it may hold what cannot be hidden here: {error}");
+                Err(HandlerError::new(ErrorKind::Auth, message))
+            }
+        }
+    }
+}
+
+/// One problem for each place that refers to a missing secret. The files are read once more for that: the
+/// model remembers no places, and a file that changed meanwhile only costs the place.
+fn located(missing: &[SecretError], request: &BuildRequest) -> Diagnostics {
+    let files = request.definitions.iter().chain(&request.variables.files);
+    let mut roots: Vec<yaml::Node> =
+        files.filter_map(|path| yaml::load_file(path, Dialect::default()).ok()).collect();
+    roots.extend(match &request.description {
+        Input::File(path) => yaml::load_file(path, Dialect::default()).ok(),
+        Input::Text { text, base } => yaml::load_text("<text>", text, base, Dialect::default()).ok(),
+    });
+    let found: Vec<_> = roots.iter().flat_map(places).collect();
+    let mut problems = Diagnostics::new();
+    for error in missing {
+        let problem = || Diagnostic::error(codes::MISSING_SECRET, error.to_string());
+        let mut at = found.iter().filter(|(reference, _)| *reference == error.reference).peekable();
+        if at.peek().is_none() {
+            problems.push(problem());
+        }
+        let mut lines = BTreeSet::new();
+        for (_, node) in at {
+            // An alias refers to a secret as often as it is used; once is enough.
+            if lines.insert((node.span.source.name.clone(), node.span.line, node.span.column)) {
+                problems.push(problem().at(&node.span));
+            }
+        }
+    }
+    problems
 }
 
 #[cfg(test)]

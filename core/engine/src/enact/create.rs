@@ -117,14 +117,11 @@ impl Enactor<'_> {
     }
 
     /// Refuses a place that a template made of a secret: places are recorded.
-    fn require_open_place(
-        &self,
-        place: &Place,
-        implementation: &Implementation,
-    ) -> Result<(), HandlerError> {
+    fn require_open_place(&self, place: &Place, implementation: &Implementation) -> Result<(), HandlerError> {
         let redactor = self.engine.secrets.redactor();
         if redactor.gives_away(place) && !redactor.gives_away(&described_place(implementation)) {
-            let message = "a secret is part of the endpoint or region, which are stored and shown; take it out";
+            let message =
+                "a secret is part of the endpoint or region, which are stored and shown; take it out";
             return Err(HandlerError::new(ErrorKind::Invalid, message));
         }
         Ok(())
