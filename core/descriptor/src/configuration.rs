@@ -98,6 +98,8 @@ pub struct Configuration {
     pub rest: Option<(String, u16)>,
     /// `components.dry_run`: replace cloud operations by canned results.
     pub dry_run: bool,
+    /// `templates.cmd`: whether templates may run commands on this machine.
+    pub template_commands: bool,
     /// `logging`: which records go where.
     pub logging: Option<Logging>,
     /// Modules to import that are not part of Occopus: plug-ins of the user.
@@ -131,10 +133,19 @@ pub(crate) fn check(root: &Node, path: &Path) -> Result<(Configuration, Diagnost
         store: store.and_then(|store| store_path(store, path, &mut diagnostics)),
         rest: component("rest").and_then(|rest| endpoint(rest, &mut diagnostics)),
         dry_run: component("dry_run").is_some_and(|node| flag(node, "dry_run", &mut diagnostics)),
+        template_commands: template_commands(root, &mut diagnostics),
         logging: optional(root.get("logging")).and_then(|node| Logging::check(node, &mut diagnostics)),
         plugins: plugins(root, &mut diagnostics),
     };
     diagnostics.finish(Some(configuration))
+}
+
+fn template_commands(root: &Node, diagnostics: &mut Diagnostics) -> bool {
+    let Some(templates) = optional(root.get("templates")) else { return false };
+    if templates.as_map().is_none() {
+        diagnostics.push(wrong(templates, "templates", "a mapping such as {cmd: true}"));
+    }
+    templates.get("cmd").is_some_and(|node| flag(node, "templates.cmd", diagnostics))
 }
 
 fn optional(node: Option<&Node>) -> Option<&Node> {
@@ -335,6 +346,8 @@ logging: {version: 1}
         for text in [
             "components: {uds: !Unknown {protocol: x}}",
             "components: {dry_run: yes}",
+            "templates: {cmd: yes}",
+            "templates: cmd",
             "components: {rest: {port: 70000}}",
             "components: {uds: !UDS {protocol: redis, db: x}}",
             "components: {uds: !UDS {protocol: redis, altdbs: {node_def: 1, infra: 1}}}",

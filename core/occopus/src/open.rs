@@ -22,6 +22,7 @@ use occopus_store::sealed::{KEY_FILE_VARIABLE, Sealed, key_file};
 use occopus_store::{SqliteStore, location};
 use occopus_template::Templates;
 
+use crate::command::HostCommands;
 use crate::credentials::CredentialFile;
 use crate::error::Error;
 use crate::secrets::EnvironmentAndFiles;
@@ -62,7 +63,7 @@ impl Occopus {
         let engine = Engine {
             handlers: handlers(&location, &clock, &random),
             store,
-            contextualiser: Arc::new(Templates::default()),
+            contextualiser: Arc::new(templates(configuration.as_ref())),
             health: Arc::new(Checks::default()),
             credentials: Arc::new(CredentialFile::new(credentials.clone(), secrets.clone())),
             secrets,
@@ -142,6 +143,16 @@ fn refuse_redis(configuration: Option<&Configuration>) -> Result<(), Error> {
         redis.host,
         redis.port
     )))
+}
+
+/// The templates, with the leave to run commands if the configuration gives it.
+fn templates(configuration: Option<&Configuration>) -> Templates {
+    match configuration {
+        Some(Configuration { template_commands: true, .. }) => {
+            Templates::new().with_commands(Arc::new(HostCommands))
+        }
+        _ => Templates::new(),
+    }
 }
 
 /// The handlers of this build, each behind a rate limit and bounded retries.

@@ -14,6 +14,10 @@ pub const CONFIGURATION: &[Field] = &[
     Field::optional("store", Kind::Text, "File of the embedded store, relative to this file.")
         .strict()
         .elsewhere(),
+    Field::optional("templates", Kind::Open(TEMPLATES), "What templates may do.")
+        .strict()
+        .nullable(true)
+        .elsewhere(),
     Field::optional(
         "logging",
         Kind::Open(LOGGING),
@@ -21,6 +25,13 @@ pub const CONFIGURATION: &[Field] = &[
     )
     .elsewhere(),
 ];
+
+const TEMPLATES: &[Field] = &[Field::optional(
+    "cmd",
+    Kind::Bool,
+    "Whether the function cmd may run commands on the machine of Occopus; not unless it is true.",
+)
+.elsewhere()];
 
 const COMPONENTS: &[Field] = &[
     Field::optional("infobroker", Kind::Any, "Accepted without effect."),
