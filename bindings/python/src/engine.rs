@@ -67,7 +67,8 @@ impl Engine {
         let subscribers = Subscribers::default();
         let events = Arc::new(subscribers.clone());
         let redactor = subscribers.redactor.clone();
-        let settings = Settings { store, config, credentials, max_parallel, events, redactor };
+        let settings =
+            Settings { store, config, credentials, max_parallel, events, redactor, ..Settings::default() };
         let occopus = py.detach(|| runtime.block_on(Occopus::open(settings)));
         let occopus = occopus.map_err(|error| failure(&error, &subscribers.redactor))?;
         Ok(Self { occopus: Arc::new(occopus), runtime: Some(runtime), subscribers })

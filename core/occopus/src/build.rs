@@ -1,6 +1,6 @@
 //! Building: from files to a prepared generation, to a plan, to a running infrastructure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
@@ -91,26 +91,30 @@ impl Occopus {
         infrastructure: &Infrastructure,
         imported: &[NodeDefinition],
     ) -> Result<BTreeMap<String, NodeDefinition>, Error> {
-        let mut all: BTreeMap<String, NodeDefinition> = self
-            .definitions()
-            .await?
-            .into_iter()
-            .map(|definition| (definition.name.clone(), definition))
-            .collect();
-        all.extend(imported.iter().map(|definition| (definition.name.clone(), definition.clone())));
+        let stored = self.imported().await?;
+        let along: BTreeMap<&str, &NodeDefinition> =
+            imported.iter().map(|definition| (definition.name.as_str(), definition)).collect();
         let mut missing = Vec::new();
         let mut used = BTreeMap::new();
         for node in &infrastructure.nodes {
-            match all.get(&node.definition) {
-                Some(definition) => drop(used.insert(node.definition.clone(), definition.clone())),
+            let found = match along.get(node.definition.as_str()) {
+                Some(definition) => Some((*definition).clone()),
+                None => stored.get(&node.definition)?,
+            };
+            match found {
+                Some(definition) => drop(used.insert(node.definition.clone(), definition)),
                 None => missing.push(format!("'{}' (type of node '{}')", node.definition, node.name)),
             }
         }
         if missing.is_empty() {
             return Ok(used);
         }
-        let known: Vec<&str> = all.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let known: BTreeSet<&str> = stored.names().chain(along.into_keys()).collect();
+        let known = if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.into_iter().collect::<Vec<_>>().join(", ")
+        };
         Err(Error::Usage(format!(
             "No matching node definition: {} is not imported; import it with `occopus define FILE` or give \
              its file with --nodes. Imported: {known}",

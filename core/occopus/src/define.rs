@@ -5,8 +5,6 @@ use std::path::Path;
 use occopus_descriptor::definition::Rules;
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Infrastructure, NodeDefinition};
-use occopus_engine::journal::read_all;
-use occopus_engine::store::Table;
 
 use crate::Occopus;
 use crate::error::Error;
@@ -58,10 +56,12 @@ impl Occopus {
     }
 
     /// All imported definitions, by name.
+    ///
+    /// # Errors
+    /// One of them cannot be used.
     pub async fn definitions(&self) -> Result<Vec<NodeDefinition>, Error> {
-        let all: Vec<(String, NodeDefinition)> =
-            read_all(self.engine.store.as_ref(), Table::Definition, "").await?;
-        Ok(all.into_iter().map(|(_, definition)| definition).collect())
+        let imported = self.imported().await?;
+        imported.names().filter_map(|name| imported.get(name).transpose()).collect()
     }
 }
 

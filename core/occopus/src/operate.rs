@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use occopus_engine::control::{Controller, Demolished, Pass, request_scaling, survey, waiting_requests};
-use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
 use occopus_engine::handler::HandlerError;
 use occopus_engine::ids::InfraId;
@@ -57,11 +56,7 @@ impl Occopus {
         let matches = if named.is_empty() { prefixed } else { named };
         match matches.as_slice() {
             [one] => Ok(one.id.clone()),
-            [] => Err(EngineError::UnknownInfrastructure {
-                infra: text.to_owned(),
-                store: self.engine.store.location(),
-            }
-            .into()),
+            [] => Err(self.unknown(text).await),
             several => {
                 let ids: Vec<String> = several.iter().map(|r| format!("{} ({})", r.id, r.name)).collect();
                 Err(Error::Usage(format!("'{text}' is ambiguous: {}", ids.join(", "))))

@@ -9,10 +9,12 @@ use occopus_engine::secret::Redactor;
 /// What a caller may want to be different from the defaults.
 #[derive(Clone)]
 pub struct Settings {
-    /// The embedded store; by default `$OCCOPUS_STORE`, the configuration file's `store`,
-    /// `/var/lib/occopus/occopus.db` where that folder exists and is writable, else
-    /// `~/.occopus/occopus.db`.
+    /// The store: a file, or a Redis as `redis://HOST:PORT/DATABASE`. By default `$OCCOPUS_STORE`, the
+    /// configuration file's `store` or Redis, `/var/lib/occopus/occopus.db` where that folder exists and
+    /// is writable, else `~/.occopus/occopus.db`.
     pub store: Option<PathBuf>,
+    /// Use a Redis even if it can lose records; also allowed by `$OCCOPUS_ALLOW_VOLATILE_STORE`.
+    pub allow_volatile_store: bool,
     /// The configuration file; by default searched for where Occopus 1.10 does. None is needed.
     pub config: Option<PathBuf>,
     /// The credentials file; by default searched for where Occopus 1.10 does.
@@ -29,6 +31,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             store: None,
+            allow_volatile_store: false,
             config: None,
             credentials: None,
             max_parallel: None,

@@ -20,7 +20,7 @@ pub(super) async fn run(console: Arc<Console>, args: Destroy) -> u8 {
 
 async fn destroy(console: &Arc<Console>, args: Destroy) -> Result<u8, Error> {
     let occopus = open(console, args.files).await?;
-    let Ok(infra) = existing(&occopus, &args.infra_id).await else {
+    let Some(infra) = existing(&occopus, &args.infra_id).await? else {
         console.log(&unknown(&args.infra_id));
         return Ok(FAILED);
     };

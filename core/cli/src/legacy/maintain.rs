@@ -37,7 +37,7 @@ async fn maintain(console: &Arc<Console>, id: Option<String>, args: Maintain) ->
         list(console, &occopus).await?;
         return Ok(DONE);
     };
-    let Ok(infra) = existing(&occopus, &id).await else {
+    let Some(infra) = existing(&occopus, &id).await? else {
         console.log(&unknown(&id));
         return Ok(FAILED);
     };

@@ -27,7 +27,7 @@ async fn scale(console: &Arc<Console>, args: Scale) -> Result<u8, Error> {
             return Ok(FAILED);
         }
     };
-    let Ok(infra) = existing(&occopus, &args.infra_id).await else {
+    let Some(infra) = existing(&occopus, &args.infra_id).await? else {
         console.log(&unknown(&args.infra_id));
         return Ok(FAILED);
     };

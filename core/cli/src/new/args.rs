@@ -34,10 +34,14 @@ pub(super) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// Store to use [default: $OCCOPUS_STORE, the configuration's, /var/lib/occopus/occopus.db where
-    /// that folder is writable, ~/.occopus/occopus.db]
+    /// Store to use: a file, or a Redis as redis://HOST:PORT/DATABASE [default: $OCCOPUS_STORE, the
+    /// configuration's, /var/lib/occopus/occopus.db where that folder is writable,
+    /// ~/.occopus/occopus.db]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) store: Option<PathBuf>,
+    /// Use a Redis as the store even if it can lose records; OCCOPUS_ALLOW_VOLATILE_STORE=1 does the same
+    #[arg(long, global = true)]
+    pub(super) allow_volatile_store: bool,
     /// Configuration file; none is needed
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,

@@ -139,6 +139,7 @@ impl Session {
     ) -> Result<Occopus, Error> {
         let settings = Settings {
             store: self.global.store.clone(),
+            allow_volatile_store: self.global.allow_volatile_store,
             config: self.global.config.clone(),
             credentials: self.global.auth.clone(),
             max_parallel,

@@ -55,6 +55,13 @@ impl RedisAddress {
         Self { user: user.into(), ..self }
     }
 
+    /// The same Redis with data of their own for dry runs.
+    #[must_use]
+    pub fn for_dry_runs(self) -> Self {
+        let user = format!("dry-run of {}", self.user);
+        self.of_user(user)
+    }
+
     /// The same Redis with a password to log in with, unless the address has one.
     #[must_use]
     pub fn or_password(self, password: Option<String>) -> Self {

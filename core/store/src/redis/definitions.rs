@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use occopus_descriptor::Rules;
+use occopus_descriptor::definition;
 use occopus_descriptor::yaml::{Dialect, load_text};
 use serde_json::{Value, json};
 
@@ -26,22 +28,33 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// The definition `name` in `text`. A text that is no list of implementations comes as the reason in words,
-/// so that only what uses it has to fail.
+/// The definition `name` in `text`. What cannot be read, or is refused by the checker, comes as the
+/// reason in words, so that only what uses it has to fail.
 pub(super) fn from_text(name: &str, text: &str) -> Value {
-    let implementations = serde_json::from_str(text).or_else(|_| from_yaml(name, text));
-    match implementations {
-        Ok(list @ Value::Array(_)) => json!({"name": name, "implementations": list}),
-        Ok(_) => Value::String("it is not a list of implementations".to_owned()),
-        Err(reason) => Value::String(reason),
+    match serde_json::from_str(text) {
+        // Ours: checked when it was imported.
+        Ok(implementations @ Value::Array(_)) => json!({"name": name, "implementations": implementations}),
+        _ => from_original(name, text).unwrap_or_else(Value::String),
     }
 }
 
-fn from_yaml(name: &str, text: &str) -> Result<Value, String> {
+/// The definition that the original stored: it may have checked less than we do.
+fn from_original(name: &str, text: &str) -> Result<Value, String> {
     // The text comes from whoever can write to the Redis: it must not bring in files of ours.
     let dialect = Dialect { isolated: true, ..Dialect::default() };
-    let source = format!("<definition {name}>");
-    load_text(&source, text, Path::new(""), dialect).map(|root| root.to_json()).map_err(|e| e.to_string())
+    let file = as_file(name, text);
+    let root =
+        load_text("<Redis>", &file, Path::new(""), dialect).map_err(|problems| problems.to_string())?;
+    let (definitions, problems) = definition::check(&root, &Rules::builtin());
+    let definition = definitions.and_then(|all| all.into_iter().next());
+    let definition = definition.ok_or_else(|| problems.to_string())?;
+    serde_json::to_value(definition).map_err(|error| error.to_string())
+}
+
+/// The text as a file of node definitions has it: one step further in, below its name.
+fn as_file(name: &str, text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!(" {line}")).collect();
+    format!("{}:\n{}\n", json!(format!("node_def:{name}")), lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -52,7 +65,8 @@ mod tests {
         let value = json!({"name": "n", "implementations": implementations});
         let text = to_text(&value).unwrap();
         assert_eq!(from_text("n", &text), value, "as JSON");
-        assert_eq!(from_yaml("n", &text).unwrap(), value["implementations"], "as YAML: {text}");
+        let as_yaml = load_text("t", &text, Path::new(""), Dialect::default()).unwrap().to_json();
+        assert_eq!(as_yaml, value["implementations"], "as YAML: {text}");
     }
 
     #[test]
@@ -76,24 +90,40 @@ mod tests {
     }
 
     #[test]
-    fn what_the_original_wrote_is_read() {
+    fn what_the_original_wrote_is_read_and_checked() {
         let text = "- contextualisation: {context_template: \"#cloud-config\\n\\u0151\", type: cloudinit}\n  \
                     health_check: &id001 {ports: [8080], type: basic}\n  \
-                    resource: {type: docker, tag: yes, mode: 0o10}\n- health_check: *id001\n";
+                    resource: {command: a\n      b, type: process, version: 0o10}\n\
+                    - health_check: *id001\n  resource: {type: process}\n";
+        let health = json!({"ports": [8080], "type": "basic"});
         let expected = json!([
             {
                 "contextualisation": {"context_template": "#cloud-config\nő", "type": "cloudinit"},
-                "health_check": {"ports": [8080], "type": "basic"},
-                "resource": {"type": "docker", "tag": "yes", "mode": 8},
+                "health_check": health,
+                "resource": {"type": "process", "command": "a b", "version": 8},
             },
-            {"health_check": {"ports": [8080], "type": "basic"}},
+            {"health_check": health, "resource": {"type": "process"}},
         ]);
-        assert_eq!(from_text("n", text), json!({"name": "n", "implementations": expected}));
+        let problems = from_text("n", text);
+        let problems = problems.as_str().expect("process takes no command in its resource section");
+        assert!(problems.contains("command") && problems.contains("version"), "{problems}");
+        let root = load_text("t", text, Path::new(""), Dialect::default()).unwrap();
+        assert_eq!(root.to_json(), expected, "the text itself is fine");
+        let text = text.replace("command: a\n      b, ", "").replace(", version: 0o10", "");
+        assert_eq!(from_text("n", &text)["implementations"][1], expected[1]);
     }
 
     #[test]
     fn what_cannot_be_read_is_a_reason_and_brings_in_no_file() {
-        for text in ["- resource: !text_import {url: file:///etc/hostname}", "a: [", "5", "x: y", ""] {
+        for text in [
+            "- resource: {type: process, x: !text_import {url: file:///etc/hostname}}",
+            "- resource: {type: unheard_of}",
+            "a: [",
+            "5",
+            "x: y",
+            "{}",
+            "",
+        ] {
             assert!(from_text("n", text).is_string(), "{text}");
         }
     }
