@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use occopus_descriptor::Diagnostics;
 use occopus_descriptor::configuration::Configuration;
 use occopus_descriptor::search::{SearchError, Surroundings, Wanted, find};
 use occopus_engine::clock::{Clock, Random, SystemClock};
@@ -12,27 +13,28 @@ use occopus_engine::event::{Event, EventKind};
 use occopus_engine::handler::ResourceHandler;
 use occopus_engine::ids::InfraId;
 use occopus_engine::secret::{Redactor, Secrets};
+use occopus_engine::store::Store;
 use occopus_health::Checks;
 use occopus_resources::docker::DockerHandler;
+use occopus_resources::dry_run::{DryRunChecks, DryRunHandler, TYPES};
 use occopus_resources::process::ProcessHandler;
 use occopus_resources::rate_limit::{RateLimit, RateLimits};
 use occopus_resources::retry::{Retry, RetryPolicy};
-use occopus_store::RedisStore;
+use occopus_store::sealed::{KEY_FILE_VARIABLE, Sealed, key_file};
+use occopus_store::{SqliteStore, location};
 use occopus_template::Templates;
 
 use crate::command::HostCommands;
 use crate::credentials::CredentialFile;
 use crate::error::Error;
-use crate::place::{self, Place};
 use crate::secrets::EnvironmentAndFiles;
 use crate::settings::Settings;
 
 /// Occopus, ready for work.
 pub struct Occopus {
     pub(crate) engine: Engine,
-    /// The store, if it is a Redis.
-    pub(crate) redis: Option<RedisStore>,
-    configuration: Option<PathBuf>,
+    configuration: Option<Configuration>,
+    configuration_warnings: Diagnostics,
     credentials: Option<PathBuf>,
 }
 
@@ -41,12 +43,23 @@ impl Occopus {
     pub async fn open(settings: Settings) -> Result<Self, Error> {
         // One TLS provider for all clients; a second installation is refused, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let configuration = match search(Wanted::Configuration, settings.config.as_deref())? {
-            Some(path) => Some(Configuration::load(&path)?.0),
-            None => None,
-        };
+        let (configuration, configuration_warnings) =
+            match search(Wanted::Configuration, settings.config.as_deref())? {
+                Some(path) => Configuration::load(&path).map(|(found, warnings)| (Some(found), warnings))?,
+                None => (None, Diagnostics::new()),
+            };
+        let dry_run = configuration.as_ref().is_some_and(|configuration| configuration.dry_run);
+        refuse_redis(configuration.as_ref())?;
         let credentials = search(Wanted::Credentials, settings.credentials.as_deref())?;
-        let Place { store, redis, folder } = place::open(&settings, configuration.as_ref()).await?;
+        let configured = configuration.as_ref().and_then(|configuration| configuration.store.as_deref());
+        let environment = location::Environment::of_process();
+        let location = location::location(settings.store.as_deref(), configured, &environment)?;
+        // Instances of processes live beside the store, and must be found from any working folder.
+        let location = std::path::absolute(&location)
+            .map_err(|error| Error::File(format!("'{}': {error}", location.display())))?;
+        // What a dry run makes must not be mistaken for resources, nor resources for what it made.
+        let location = if dry_run { location.with_extension("dry-run.db") } else { location };
+        let store = sealed(SqliteStore::open(&location).await?, &location);
         let secrets = Secrets::new(Arc::new(EnvironmentAndFiles::default()), settings.redactor);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Random::from_system();
@@ -55,10 +68,10 @@ impl Occopus {
             policy.max_parallel = max_parallel;
         }
         let engine = Engine {
-            handlers: handlers(&folder, &clock, &random),
+            handlers: if dry_run { dry_handlers() } else { handlers(&location, &clock, &random) },
             store,
             contextualiser: Arc::new(templates(configuration.as_ref())),
-            health: Arc::new(Checks::default()),
+            health: if dry_run { Arc::new(DryRunChecks) } else { Arc::new(Checks::default()) },
             credentials: Arc::new(CredentialFile::new(credentials.clone(), secrets.clone())),
             secrets,
             clock,
@@ -66,7 +79,7 @@ impl Occopus {
             policy,
             events: settings.events,
         };
-        Ok(Self { engine, redis, configuration: configuration.map(|c| c.path), credentials })
+        Ok(Self { engine, configuration, configuration_warnings, credentials })
     }
 
     /// Where the store is.
@@ -82,7 +95,17 @@ impl Occopus {
 
     /// The configuration file in use.
     pub fn configuration_path(&self) -> Option<&Path> {
-        self.configuration.as_deref()
+        self.configuration.as_ref().map(|configuration| configuration.path.as_path())
+    }
+
+    /// What the configuration file says; `None` if there is none.
+    pub fn configuration(&self) -> Option<&Configuration> {
+        self.configuration.as_ref()
+    }
+
+    /// What is doubtful in the configuration file.
+    pub fn configuration_warnings(&self) -> &Diagnostics {
+        &self.configuration_warnings
     }
 
     /// The credentials file in use.
@@ -118,6 +141,27 @@ fn search(wanted: Wanted, explicit: Option<&Path>) -> Result<Option<PathBuf>, Er
     find(wanted, explicit, &surroundings).map_err(|error: SearchError| Error::Usage(error.to_string()))
 }
 
+/// `store` with its requests sealed by the key beside `location`, or by the one that the environment names.
+fn sealed(store: impl Store + 'static, location: &Path) -> Arc<dyn Store> {
+    Arc::new(Sealed::new(Arc::new(store), key_file(location, std::env::var_os(KEY_FILE_VARIABLE))))
+}
+
+/// Data must never go elsewhere than the user's configuration says.
+fn refuse_redis(configuration: Option<&Configuration>) -> Result<(), Error> {
+    let Some(configuration) = configuration else { return Ok(()) };
+    let Some(redis) = &configuration.redis else { return Ok(()) };
+    Err(Error::Usage(format!(
+        "{}:{}:{}: this configuration keeps its data in the Redis at {}:{}, which this version cannot use \
+         yet. Take the `uds` component out to use the embedded store, or choose another configuration \
+         file with --config (legacy commands: --cfg)",
+        configuration.path.display(),
+        redis.location.line,
+        redis.location.column,
+        redis.host,
+        redis.port
+    )))
+}
+
 /// The templates, with the leave to run commands if the configuration gives it.
 fn templates(configuration: Option<&Configuration>) -> Templates {
     match configuration {
@@ -128,9 +172,16 @@ fn templates(configuration: Option<&Configuration>) -> Templates {
     }
 }
 
-/// The handlers of this build, each behind a rate limit and bounded retries. They keep files in `folder`.
-fn handlers(folder: &Path, clock: &Arc<dyn Clock>, random: &Random) -> Handlers {
-    let instances = folder.join("instances");
+/// Handlers that only say what they would do.
+fn dry_handlers() -> Handlers {
+    let mut handlers = Handlers::default();
+    TYPES.into_iter().for_each(|name| handlers.register(Arc::new(DryRunHandler::new(name))));
+    handlers
+}
+
+/// The handlers of this build, each behind a rate limit and bounded retries.
+fn handlers(store: &Path, clock: &Arc<dyn Clock>, random: &Random) -> Handlers {
+    let instances = store.parent().unwrap_or(Path::new(".")).join("instances");
     let all: Vec<Arc<dyn ResourceHandler>> = vec![
         Arc::new(ProcessHandler::new(instances, clock.clone(), random.clone())),
         Arc::new(DockerHandler::new(clock.clone())),

@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod docker;
+pub mod dry_run;
 pub mod faults;
 #[cfg(target_os = "linux")]
 pub mod process;

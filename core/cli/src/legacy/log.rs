@@ -1,25 +1,53 @@
-//! The console log of Occopus 1.10: every record a line on stdout with its time.
+//! The records of Occopus 1.10: each goes to the handlers of the configuration's logging section; without
+//! one, it is a line on stdout with its time.
 
-use std::sync::Arc;
+mod eventlog;
+mod sinks;
+mod trace;
 
-use jiff::Zoned;
+use std::sync::{Arc, OnceLock};
+
 use occopus::Error;
 use occopus::descriptor::codes;
+use occopus::descriptor::configuration::{Level, Logging};
 use occopus::descriptor::diagnostic::{Diagnostic, Diagnostics};
 use occopus::engine::event::{Event, EventKind, EventSink};
 
-use crate::output::Output;
+use self::sinks::Sinks;
+use crate::output::{Output, install_log};
 use crate::{FAILED, INTERRUPTED};
 
-/// Writes records in the console format of the original.
+/// The logger of all records that belong to no part of the program.
+const OCCO: &str = "occo";
+/// The logger of the event log.
+const EVENT_LOG: &str = "occo.eventlog";
+
+/// Sends records where the user wants them.
 pub(super) struct Console {
     output: Arc<Output>,
+    builtin: Sinks,
+    /// Set once the configuration is known and has a logging section.
+    configured: OnceLock<Sinks>,
 }
 
 impl Console {
-    /// A console on `output`.
-    pub(super) fn new(output: Arc<Output>) -> Self {
-        Self { output }
+    /// A console on `output` that gets the records of this process, too.
+    pub(super) fn install(output: Arc<Output>) -> Arc<Self> {
+        let console = Arc::new(Self { output, builtin: Sinks::builtin(), configured: OnceLock::new() });
+        if std::env::var_os("OCCOPUS_LOG").is_some() {
+            install_log(&console.output, 0);
+        } else {
+            trace::install(console.clone());
+        }
+        console
+    }
+
+    /// From now on records go where `logging` says.
+    pub(super) fn configure(&self, logging: Logging) {
+        let (sinks, problems) = Sinks::open(logging);
+        problems.iter().for_each(|problem| self.output.warn(problem));
+        // A command configures its console once.
+        drop(self.configured.set(sinks));
     }
 
     /// The handles below.
@@ -27,9 +55,23 @@ impl Console {
         &self.output
     }
 
-    /// Logs one record.
+    /// Logs what happens.
     pub(super) fn log(&self, message: &str) {
-        self.output.result(&record(&Zoned::now(), message));
+        self.record(OCCO, Level::INFO, message);
+    }
+
+    fn record(&self, logger: &str, level: Level, message: &str) {
+        self.configured.get().unwrap_or(&self.builtin).record(&self.output, logger, level, message);
+    }
+
+    /// Logs a record of a part of the program. As long as no logging section says otherwise, these are
+    /// warnings on stderr.
+    fn trace(&self, logger: &str, level: Level, message: &str) {
+        match self.configured.get() {
+            Some(sinks) => sinks.record(&self.output, logger, level, message),
+            None if level >= Level::WARNING => self.output.warn(message),
+            None => {}
+        }
     }
 
     /// Prints a line without time.
@@ -40,7 +82,7 @@ impl Console {
     /// Logs the warnings found in files.
     pub(super) fn warnings(&self, warnings: &Diagnostics) {
         for warning in warnings.iter() {
-            self.log(&legacy_text(warning, "WARNING"));
+            self.record(OCCO, Level::WARNING, &legacy_text(warning, "WARNING"));
         }
     }
 
@@ -59,7 +101,7 @@ impl Console {
     pub(super) fn fail(&self, error: &Error) -> u8 {
         match error {
             Error::Descriptor(problems) => self.problems(problems),
-            error => self.log(&error.to_string()),
+            error => self.record(OCCO, Level::ERROR, &error.to_string()),
         }
         if error.exit_code() == INTERRUPTED { INTERRUPTED } else { FAILED }
     }
@@ -77,10 +119,6 @@ fn legacy_text(problem: &Diagnostic, severity: &str) -> String {
         Some(text) => format!("[SchemaCheck] {severity}: {}", text.trim_end()),
         None => format!("[SchemaCheck] {severity}: {}", problem.message),
     }
-}
-
-fn record(time: &Zoned, message: &str) -> String {
-    format!("** {},{:03}\t{message}", time.strftime("%Y-%m-%d %H:%M:%S"), time.millisecond())
 }
 
 /// The record of an event in the original's words; `None` for events it did not log.
@@ -112,10 +150,30 @@ fn message(event: &Event) -> Option<String> {
     })
 }
 
+/// Logger and level of the record of an event.
+fn place(kind: EventKind) -> (&'static str, Level) {
+    match kind {
+        EventKind::NodeCreating
+        | EventKind::NodeStarted
+        | EventKind::NodeCreated
+        | EventKind::NodeDropping
+        | EventKind::NodeAdopted => ("occo.infraprocessor.basic", Level::INFO),
+        EventKind::NodeFailed => ("occo.infraprocessor.basic", Level::ERROR),
+        EventKind::NodeHealthy => ("occo.infraprocessor.synchronization", Level::INFO),
+        EventKind::NodeUnhealthy => ("occo.infraprocessor.synchronization", Level::WARNING),
+        EventKind::Scaled => ("occo.scaling", Level::INFO),
+        _ => (OCCO, Level::INFO),
+    }
+}
+
 impl EventSink for Console {
     fn event(&self, event: &Event) {
+        if let Some(record) = eventlog::record(event) {
+            self.record(EVENT_LOG, Level::INFO, &record);
+        }
         if let Some(message) = message(event) {
-            self.log(&message);
+            let (logger, level) = place(event.event);
+            self.record(logger, level, &message);
         }
     }
 }
@@ -124,13 +182,6 @@ impl EventSink for Console {
 mod tests {
     use super::*;
     use crate::live::event::tests::event;
-
-    #[test]
-    fn a_record_has_the_time_format_of_the_original() {
-        let time = jiff::civil::datetime(2026, 1, 2, 3, 4, 5, 6_000_000);
-        let time = time.to_zoned(jiff::tz::TimeZone::UTC).expect("exists");
-        assert_eq!(record(&time, "Starting up; PID = 7"), "** 2026-01-02 03:04:05,006\tStarting up; PID = 7");
-    }
 
     #[test]
     fn events_of_instances_read_as_in_the_original() {

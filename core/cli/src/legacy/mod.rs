@@ -20,7 +20,7 @@ use occopus::{Error, Occopus, Run, Settings, Status};
 use occopus_store::infralist::Infralist;
 use tokio_util::sync::CancellationToken;
 
-use crate::output::{Format, Manner, Output, install_log};
+use crate::output::{Format, Manner, Output};
 use crate::signals::stop_on_signals;
 use crate::{FAILED, USAGE, block_on};
 use args::Files;
@@ -32,8 +32,7 @@ pub(crate) const NAMES: [&str; 6] = ["build", "maintain", "destroy", "scale", "i
 /// Runs the legacy command `occopus-NAME` with `arguments`, the program's name included.
 pub(crate) fn run(name: &str, arguments: Vec<OsString>) -> u8 {
     let output = Output::new(Manner { format: Format::Text, quiet: false, color: false });
-    install_log(&output, 0);
-    let console = Arc::new(Console::new(output));
+    let console = Console::install(output);
     match name {
         "build" => with(arguments, |args| block_on(build::run(console, args))),
         "maintain" => with(arguments, |args| block_on(maintain::run(console, args))),
@@ -70,6 +69,12 @@ async fn open(console: &Arc<Console>, files: Files) -> Result<Occopus, Error> {
         ..Settings::default()
     };
     let occopus = Occopus::open(settings).await?;
+    if let Some(logging) = occopus.configuration().and_then(|configuration| configuration.logging.clone()) {
+        console.configure(logging);
+    }
+    if !occopus.configuration_warnings().is_empty() {
+        console.output().write_line(&occopus.configuration_warnings().to_string());
+    }
     if let (false, Some(path)) = (given.0, occopus.configuration_path()) {
         console.output().say(&format!("Using default configuration file: '{}'", path.display()));
     }
@@ -94,16 +99,12 @@ fn stop_at_ctrl_c(console: &Arc<Console>, message: &'static str) -> Cancellation
     stop_on_signals(console.output(), move || teller.log(message))
 }
 
-/// The infrastructure with exactly this id; `None` if there is none. One of Occopus 1.10 is an error.
-async fn existing(occopus: &Occopus, id: &str) -> Result<Option<InfraId>, Error> {
+/// The infrastructure with exactly this id.
+async fn existing(occopus: &Occopus, id: &str) -> Result<InfraId, Error> {
     let found = occopus.list().await?.into_iter().find(|record| record.id.as_str() == id);
-    if let Some(record) = found {
-        return Ok(Some(record.id));
-    }
-    match occopus.unknown(id).await {
-        Error::Engine(EngineError::UnknownInfrastructure { .. }) => Ok(None),
-        error => Err(error),
-    }
+    found.map(|record| record.id).ok_or_else(|| {
+        EngineError::UnknownInfrastructure { infra: id.to_owned(), store: occopus.store_location() }.into()
+    })
 }
 
 /// What Occopus 1.10 says about an unknown infrastructure.
