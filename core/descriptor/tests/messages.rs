@@ -286,7 +286,7 @@ dependencies:
     let codes: Vec<&str> = infrastructure(text).iter().map(|problem| problem.code.id()).collect();
     let expected = [
         "OCC0101", "OCC0103", "OCC0103", "OCC0104", "OCC0104", "OCC0102", "OCC0106", "OCC0104", "OCC0106",
-        "OCC0105", "OCC0108", "OCC0114", "OCC0111", "OCC0110", "OCC0104",
+        "OCC0105", "OCC0108", "OCC0111", "OCC0110", "OCC0104",
     ];
     assert_eq!(codes, expected, "{}", infrastructure(text));
 }

@@ -67,8 +67,8 @@ pub(super) fn check(root: &Node, nodes: &[Node], diagnostics: &mut Diagnostics) 
             &[]
         }
     };
-    by_name(edges, diagnostics);
     let known = Nodes::new(nodes);
+    by_name(edges, &known, diagnostics);
     let mut positions: HashMap<(String, String), usize> = HashMap::new();
     let mut dependencies: Vec<Dependency> = Vec::new();
     for found in edges.iter().filter_map(|source| edge(source, &known, diagnostics)) {
@@ -94,11 +94,13 @@ pub(super) fn check(root: &Node, nodes: &[Node], diagnostics: &mut Diagnostics) 
 }
 
 /// Occopus 1.10 took names without a word and did not heed them, so that a file which names nodes
-/// changes its meaning: told once, at the first name.
-fn by_name(edges: &[Node], diagnostics: &mut Diagnostics) {
+/// changes its meaning: told once, at the first name. Names of nobody are errors anyway.
+fn by_name(edges: &[Node], known: &Nodes<'_>, diagnostics: &mut Diagnostics) {
     let ends =
         edges.iter().flat_map(|edge| edge.get("connection").unwrap_or(edge).as_seq().unwrap_or_default());
-    if let Some(name) = ends.into_iter().find(|end| end.as_str().is_some()) {
+    if let Some(name) =
+        ends.into_iter().find(|end| end.as_str().is_some_and(|name| known.names.contains(&name)))
+    {
         let message = "dependencies by name are honoured here, but had no effect in Occopus 1.10";
         diagnostics.push(
             Diagnostic::warning(codes::NAMED_DEPENDENCY, message)
