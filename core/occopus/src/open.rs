@@ -13,26 +13,27 @@ use occopus_engine::event::{Event, EventKind};
 use occopus_engine::handler::ResourceHandler;
 use occopus_engine::ids::InfraId;
 use occopus_engine::secret::{Redactor, Secrets};
-use occopus_engine::store::Store;
 use occopus_health::Checks;
 use occopus_resources::docker::DockerHandler;
 use occopus_resources::dry_run::{DryRunChecks, DryRunHandler, TYPES};
 use occopus_resources::process::ProcessHandler;
 use occopus_resources::rate_limit::{RateLimit, RateLimits};
 use occopus_resources::retry::{Retry, RetryPolicy};
-use occopus_store::sealed::{KEY_FILE_VARIABLE, Sealed, key_file};
-use occopus_store::{SqliteStore, location};
+use occopus_store::RedisStore;
 use occopus_template::Templates;
 
 use crate::command::HostCommands;
 use crate::credentials::CredentialFile;
 use crate::error::Error;
+use crate::place::{self, Place};
 use crate::secrets::EnvironmentAndFiles;
 use crate::settings::Settings;
 
 /// Occopus, ready for work.
 pub struct Occopus {
     pub(crate) engine: Engine,
+    /// The store, if it is a Redis.
+    pub(crate) redis: Option<RedisStore>,
     configuration: Option<Configuration>,
     configuration_warnings: Diagnostics,
     credentials: Option<PathBuf>,
@@ -49,17 +50,8 @@ impl Occopus {
                 None => (None, Diagnostics::new()),
             };
         let dry_run = configuration.as_ref().is_some_and(|configuration| configuration.dry_run);
-        refuse_redis(configuration.as_ref())?;
         let credentials = search(Wanted::Credentials, settings.credentials.as_deref())?;
-        let configured = configuration.as_ref().and_then(|configuration| configuration.store.as_deref());
-        let environment = location::Environment::of_process();
-        let location = location::location(settings.store.as_deref(), configured, &environment)?;
-        // Instances of processes live beside the store, and must be found from any working folder.
-        let location = std::path::absolute(&location)
-            .map_err(|error| Error::File(format!("'{}': {error}", location.display())))?;
-        // What a dry run makes must not be mistaken for resources, nor resources for what it made.
-        let location = if dry_run { location.with_extension("dry-run.db") } else { location };
-        let store = sealed(SqliteStore::open(&location).await?, &location);
+        let Place { store, redis, folder } = place::open(&settings, configuration.as_ref()).await?;
         let secrets = Secrets::new(Arc::new(EnvironmentAndFiles::default()), settings.redactor);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Random::from_system();
@@ -68,7 +60,7 @@ impl Occopus {
             policy.max_parallel = max_parallel;
         }
         let engine = Engine {
-            handlers: if dry_run { dry_handlers() } else { handlers(&location, &clock, &random) },
+            handlers: if dry_run { dry_handlers() } else { handlers(&folder, &clock, &random) },
             store,
             contextualiser: Arc::new(templates(configuration.as_ref())),
             health: if dry_run { Arc::new(DryRunChecks) } else { Arc::new(Checks::default()) },
@@ -79,7 +71,7 @@ impl Occopus {
             policy,
             events: settings.events,
         };
-        Ok(Self { engine, configuration, configuration_warnings, credentials })
+        Ok(Self { engine, redis, configuration, configuration_warnings, credentials })
     }
 
     /// Where the store is.
@@ -141,27 +133,6 @@ fn search(wanted: Wanted, explicit: Option<&Path>) -> Result<Option<PathBuf>, Er
     find(wanted, explicit, &surroundings).map_err(|error: SearchError| Error::Usage(error.to_string()))
 }
 
-/// `store` with its requests sealed by the key beside `location`, or by the one that the environment names.
-fn sealed(store: impl Store + 'static, location: &Path) -> Arc<dyn Store> {
-    Arc::new(Sealed::new(Arc::new(store), key_file(location, std::env::var_os(KEY_FILE_VARIABLE))))
-}
-
-/// Data must never go elsewhere than the user's configuration says.
-fn refuse_redis(configuration: Option<&Configuration>) -> Result<(), Error> {
-    let Some(configuration) = configuration else { return Ok(()) };
-    let Some(redis) = &configuration.redis else { return Ok(()) };
-    Err(Error::Usage(format!(
-        "{}:{}:{}: this configuration keeps its data in the Redis at {}:{}, which this version cannot use \
-         yet. Take the `uds` component out to use the embedded store, or choose another configuration \
-         file with --config (legacy commands: --cfg)",
-        configuration.path.display(),
-        redis.location.line,
-        redis.location.column,
-        redis.host,
-        redis.port
-    )))
-}
-
 /// The templates, with the leave to run commands if the configuration gives it.
 fn templates(configuration: Option<&Configuration>) -> Templates {
     match configuration {
@@ -179,9 +150,9 @@ fn dry_handlers() -> Handlers {
     handlers
 }
 
-/// The handlers of this build, each behind a rate limit and bounded retries.
-fn handlers(store: &Path, clock: &Arc<dyn Clock>, random: &Random) -> Handlers {
-    let instances = store.parent().unwrap_or(Path::new(".")).join("instances");
+/// The handlers of this build, each behind a rate limit and bounded retries. They keep files in `folder`.
+fn handlers(folder: &Path, clock: &Arc<dyn Clock>, random: &Random) -> Handlers {
+    let instances = folder.join("instances");
     let all: Vec<Arc<dyn ResourceHandler>> = vec![
         Arc::new(ProcessHandler::new(instances, clock.clone(), random.clone())),
         Arc::new(DockerHandler::new(clock.clone())),

@@ -99,12 +99,16 @@ fn stop_at_ctrl_c(console: &Arc<Console>, message: &'static str) -> Cancellation
     stop_on_signals(console.output(), move || teller.log(message))
 }
 
-/// The infrastructure with exactly this id.
-async fn existing(occopus: &Occopus, id: &str) -> Result<InfraId, Error> {
+/// The infrastructure with exactly this id; `None` if there is none. One of Occopus 1.10 is an error.
+async fn existing(occopus: &Occopus, id: &str) -> Result<Option<InfraId>, Error> {
     let found = occopus.list().await?.into_iter().find(|record| record.id.as_str() == id);
-    found.map(|record| record.id).ok_or_else(|| {
-        EngineError::UnknownInfrastructure { infra: id.to_owned(), store: occopus.store_location() }.into()
-    })
+    if let Some(record) = found {
+        return Ok(Some(record.id));
+    }
+    match occopus.unknown(id).await {
+        Error::Engine(EngineError::UnknownInfrastructure { .. }) => Ok(None),
+        error => Err(error),
+    }
 }
 
 /// What Occopus 1.10 says about an unknown infrastructure.
