@@ -94,7 +94,8 @@ pub fn judge(attempt: &Attempt, seen: &Seen, now: Timestamp, policy: &Policy) ->
     };
     let starting = attempt.ready_at.is_none();
     match resource.state {
-        ResourceState::Missing if age(attempt, now) < seen.visibility_delay => {
+        // A clock that was set back since then must not keep it hidden for as long as it was set back.
+        ResourceState::Missing if since_accepted(attempt, now).unsigned_abs() < seen.visibility_delay => {
             verdict(InstanceState::Pending, "not visible at its back-end yet".to_owned())
         }
         ResourceState::Gone | ResourceState::Missing => {
@@ -215,10 +216,13 @@ fn prolong(failing: Option<&Failing>, now: Timestamp, gap: Duration) -> Failing 
     }
 }
 
-/// Time since the back-end accepted it.
+/// Time since the back-end accepted it; negative if the clock was set back.
+fn since_accepted(attempt: &Attempt, now: Timestamp) -> SignedDuration {
+    now.duration_since(attempt.accepted_at.unwrap_or(attempt.created_at))
+}
+
 fn age(attempt: &Attempt, now: Timestamp) -> Duration {
-    let age = now.duration_since(attempt.accepted_at.unwrap_or(attempt.created_at));
-    if age < SignedDuration::ZERO { Duration::ZERO } else { age.unsigned_abs() }
+    Duration::try_from(since_accepted(attempt, now)).unwrap_or_default()
 }
 
 fn described(what: &str, detail: &str) -> String {

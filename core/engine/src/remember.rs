@@ -49,6 +49,8 @@ fn failing_changed(before: Option<&Failing>, after: Option<&Failing>, threshold:
     match (before, after) {
         (Some(before), Some(after)) => {
             after.counted - before.counted >= FAILING_STEP
+                // The clock was set back; time counts from its new hands on.
+                || after.last < before.last
                 || before.failures.min(threshold) != after.failures.min(threshold)
                 || before.passes != after.passes
         }

@@ -1,5 +1,6 @@
 //! What must hold whatever happened: one function for each promise.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -95,10 +96,11 @@ impl World {
             let Some(number) = attempt.map(|attempt| attempt.generation).filter(|number| *number > 0) else {
                 continue;
             };
-            if !generations.contains_key(&number) {
-                generations.insert(number, self.generation(number).await.map_err(broken)?);
-            }
-            let infrastructure = &generations[&number].infrastructure;
+            let generation = match generations.entry(number) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(vacant) => vacant.insert(self.generation(number).await.map_err(broken)?),
+            };
+            let infrastructure = &generation.infrastructure;
             let slot = &machine.identity.slot;
             for edge in infrastructure.dependencies.iter().filter(|edge| edge.dependent == slot.node) {
                 let least = infrastructure.node(&edge.dependee).map_or(0, |node| node.scaling.min as usize);

@@ -18,7 +18,7 @@ use crate::process::{Deed, Life};
 use crate::referee::Referee;
 
 /// The handler `sim` of one process.
-pub struct Client {
+pub(crate) struct Client {
     referee: Referee,
     life: Arc<Life>,
 }

@@ -51,7 +51,7 @@ struct Book {
     calls: Vec<CallEntry>,
     /// Number of the call whose answer arrived last among those that began latest.
     answered: Option<usize>,
-    /// The process that holds the lease, or held it last.
+    /// The process that holds the lease.
     holder: Option<u32>,
     /// When users asked for a build or a change.
     requests: Vec<Duration>,
@@ -112,12 +112,20 @@ impl Ledger {
         self.book().calls.clone()
     }
 
-    /// Notes that `process` has taken the lease.
+    /// Notes that `process` has taken the lease, from whoever held it.
     pub(crate) fn lease_taken(&self, process: u32) {
-        self.book().holder = Some(process);
+        let mut book = self.book();
+        if book.holder.replace(process).is_some() {
+            book.tally.count(FaultKind::TakeOver);
+        }
     }
 
-    /// The process that took the lease last.
+    /// Notes that the lease was let go.
+    pub(crate) fn lease_released(&self) {
+        self.book().holder = None;
+    }
+
+    /// The process that holds the lease.
     pub fn holder(&self) -> Option<u32> {
         self.book().holder
     }

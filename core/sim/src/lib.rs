@@ -18,6 +18,7 @@
 //! A [`Scenario`] is a random history; [`Campaign`] runs many of them and counts what went wrong in
 //! them; a [`Mutant`] is a bug that they must find.
 
+mod campaign;
 mod check;
 mod client;
 mod cloud;
@@ -28,10 +29,13 @@ mod mutant;
 mod process;
 mod property;
 mod referee;
+mod run;
+mod scenario;
 mod shape;
 mod store;
 mod world;
 
+pub use campaign::{Campaign, Failure, Report};
 pub use cloud::{Call, ENDPOINT, Fault, Machine, Rate, Settings, SimCloud};
 pub use fakes::{MARKER, NoCredentials, SimContext, SimHealth};
 pub use fault::{FaultKind, FaultSet, Tally};
@@ -39,6 +43,8 @@ pub use ledger::{CallEntry, Ending, Ledger};
 pub use mutant::Mutant;
 pub use process::{Crash, Deed, Life, ProcessClock, Sleep, WallClock, When};
 pub use property::{Property, Violation, Violations};
+pub use run::run;
+pub use scenario::{Accident, Actor, Mishap, Scenario, Step, Task};
 pub use shape::Shape;
 pub use store::SimStore;
 pub use world::{Done, Op, Process, World, simulate};

@@ -29,10 +29,6 @@ impl Referee {
         &self.cloud.ledger
     }
 
-    pub(crate) fn lease_taken(&self, process: u32) {
-        self.ledger().lease_taken(process);
-    }
-
     /// Who changes something holds the lease.
     pub(crate) fn lease_held(&self, process: u32, call: Call) {
         let holder = self.ledger().holder();

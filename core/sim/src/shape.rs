@@ -1,11 +1,20 @@
 //! An infrastructure in a few words.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use occopus_descriptor::model::{Dependency, Implementation, Infrastructure, Node, NodeDefinition, Scaling};
 use occopus_engine::record::Generation;
 use serde_json::{Map, Value, json};
+
+use crate::cloud::ENDPOINT;
+
+/// The nodes of random infrastructures.
+const NODES: [&str; 6] = ["db", "worker", "front", "log", "cache", "mail"];
+
+/// The endpoints of random infrastructures.
+pub(crate) const ENDPOINTS: [&str; 3] = [ENDPOINT, "sim://east", "sim://west"];
 
 /// An infrastructure in a few words.
 #[derive(Debug, Clone)]
@@ -18,6 +27,66 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// A small random infrastructure: one to five nodes that depend on earlier ones, each with one to three
+    /// implementations on one to three endpoints, of which the first may be broken.
+    pub fn random(rng: &mut fastrand::Rng) -> Self {
+        let endpoints = &ENDPOINTS[..rng.usize(1..=3)];
+        let nodes = rng.usize(1..=5);
+        NODES[..nodes]
+            .iter()
+            .fold(Self::new("shop"), |shape, node| shape.with_random_node(node, endpoints, rng))
+    }
+
+    fn with_random_node(mut self, name: &str, endpoints: &[&str], rng: &mut fastrand::Rng) -> Self {
+        let earlier: Vec<String> = self.nodes.iter().map(|(node, _)| node.clone()).collect();
+        let min = rng.u32(1..=2);
+        self.nodes.push((name.to_owned(), Scaling::new(Some(min), Some(min + rng.u32(0..=3)))));
+        for other in &earlier {
+            if rng.u32(..3) == 0 {
+                self = self.needs(name, other);
+            }
+        }
+        let asked = rng.choice(&earlier).filter(|_| rng.u32(..6) == 0);
+        let implementations = rng.usize(1..=3);
+        let broken = implementations > 1 && rng.u32(..4) == 0;
+        for index in 0..implementations {
+            let mut extra = Map::new();
+            let endpoint = rng.choice(endpoints).copied().unwrap_or(ENDPOINT);
+            extra.insert("endpoint".to_owned(), json!(endpoint));
+            if let Some(asked) = asked {
+                extra.insert("asks".to_owned(), json!([asked]));
+            }
+            if broken && index == 0 {
+                let how = if rng.bool() { "broken" } else { "unrenderable" };
+                extra.insert(how.to_owned(), json!(true));
+            }
+            self = self.implementation(name, Value::Object(extra));
+        }
+        self
+    }
+
+    /// The same infrastructure with a random change: other limits, a node more, a node less, or a node
+    /// that cannot be built.
+    #[must_use]
+    pub fn changed(&self, rng: &mut fastrand::Rng) -> Self {
+        let shape = self.clone();
+        let Some(node) = self.random_node(rng) else { return shape };
+        match rng.u32(..4) {
+            0 => {
+                let min = rng.u32(1..=2);
+                shape.scaling(&node, min, min + rng.u32(0..=3))
+            }
+            1 if self.nodes.len() > 1 => shape.without(&node),
+            2 => shape.with(&node, json!({"broken": true})),
+            _ => shape.with_random_node(NODES[5], &ENDPOINTS, rng),
+        }
+    }
+
+    /// The name of one of its nodes.
+    pub fn random_node(&self, rng: &mut fastrand::Rng) -> Option<String> {
+        rng.choice(&self.nodes).map(|(name, _)| name.clone())
+    }
+
     /// An infrastructure without nodes. Health checks time out after ten minutes.
     pub fn new(name: &str) -> Self {
         Self {
@@ -42,6 +111,11 @@ impl Shape {
         self.nodes.retain(|(node, _)| node != name);
         self.needs.retain(|(dependent, dependee)| dependent != name && dependee != name);
         self.resources.remove(name);
+        for resource in self.resources.values_mut().flatten() {
+            if resource.get("asks").is_some_and(|asks| *asks == json!([name])) {
+                resource.remove("asks");
+            }
+        }
         self
     }
 
@@ -132,5 +206,27 @@ impl Shape {
             name: name.to_owned(),
             implementations: resources.iter().map(implementation).collect(),
         }
+    }
+}
+
+/// In one line: `db 1..3; worker 2..2 needs db`.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, scaling)) in self.nodes.iter().enumerate() {
+            let separator = if index > 0 { "; " } else { "" };
+            write!(f, "{separator}{name} {}..{}", scaling.min, scaling.max)?;
+            for (_, dependee) in self.needs.iter().filter(|(dependent, _)| dependent == name) {
+                write!(f, " needs {dependee}")?;
+            }
+            for resource in self.resources.get(name).into_iter().flatten() {
+                let extra: Vec<String> = resource
+                    .iter()
+                    .filter(|(key, _)| *key != "type")
+                    .map(|(key, value)| format!("{key} {value}"))
+                    .collect();
+                write!(f, " ({})", extra.join(", "))?;
+            }
+        }
+        Ok(())
     }
 }

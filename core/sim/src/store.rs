@@ -39,9 +39,13 @@ impl SimStore {
     /// Takes down what a batch that was written means.
     fn notice(&self, key: &Key, value: &Value) {
         let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
-        if key.table == Table::Lease && key.id == "fence" && value.get("holder").is_some_and(Value::is_object)
-        {
-            self.referee.lease_taken(self.life.number);
+        match (key.table, key.id.as_str()) {
+            (Table::Lease, "fence") if value.get("holder").is_some_and(Value::is_object) => {
+                self.life.ledger().lease_taken(self.life.number);
+            }
+            (Table::Lease, "fence") => self.life.ledger().lease_released(),
+            (Table::Lease, "waiting") => self.life.ledger().count(FaultKind::Contention),
+            _ => {}
         }
         if key.table == Table::Attempt
             && text("/phase/name") == Some("closed")

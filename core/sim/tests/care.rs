@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use occopus_engine::control::{Controller, Pass};
+use jiff::SignedDuration;
+use occopus_engine::control::{Controller, Demolished, Pass};
 use occopus_engine::handler::ErrorKind;
 use occopus_engine::plan::Note;
 use occopus_sim::{Call, Done, Fault, Op, Settings, Shape, World, simulate};
@@ -306,6 +307,33 @@ fn settled_attempts_are_forgotten_after_a_day() {
         world.wait(world.policy.watch + Duration::from_secs(60)).await;
         maintain(&world).await;
         assert_eq!(world.attempts().await.unwrap().len(), 5);
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_clock_that_was_set_back_keeps_no_destroy_from_being_confirmed() {
+    simulate(async {
+        let world = built(15).await;
+        world.wall.jump(SignedDuration::from_hours(-2));
+        assert_eq!(world.perform(Op::Destroy).await.unwrap(), Done::Demolished(Demolished::Gone));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_stop_the_time_of_a_failing_instance() {
+    simulate(async {
+        let world = built(16).await;
+        let silent = of(&world, "worker/1");
+        world.cloud.set_healthy(&silent, false);
+        maintain(&world).await;
+        world.wall.jump(SignedDuration::from_hours(-5));
+        for _ in 0..14 {
+            world.wait(Duration::from_secs(58)).await;
+            maintain(&world).await;
+        }
+        assert!(!ids(&world).contains(&silent));
         world.check_settled().await.unwrap();
     });
 }

@@ -50,6 +50,7 @@ impl Enactor<'_> {
         let limit = handler.capabilities().destroy_deadline;
         let (tries, pause) = self.engine.policy.destroy_tries;
         let mut last = HandlerError::new(ErrorKind::Transient, "the back-end did not confirm it");
+        let begun = self.engine.clock.monotonic();
         for round in 0..tries.max(1) {
             if round > 0 {
                 self.pause(pause).await?;
@@ -75,7 +76,7 @@ impl Enactor<'_> {
                 Err(heard) => last = HandlerError::new(ErrorKind::Transient, heard),
                 Ok(Reached::Gone) => return Ok(()),
                 // What is too young to be listed looks as if it were gone.
-                Ok(_) => match self.still_hidden(handler, attempt) {
+                Ok(_) => match self.still_hidden(handler, attempt, begun) {
                     None => return Ok(()),
                     Some(left) => self.pause(left).await?,
                 },
@@ -84,11 +85,18 @@ impl Enactor<'_> {
         Err(last.into())
     }
 
-    /// How much longer the back-end may not know the resource yet; `None` if it must by now.
-    fn still_hidden(&self, handler: &dyn ResourceHandler, attempt: &Attempt) -> Option<Duration> {
-        let age = self.engine.clock.wall().duration_since(attempt.accepted_at?);
-        let age = Duration::try_from(age).unwrap_or_default();
-        handler.capabilities().visibility_delay.checked_sub(age).filter(|left| !left.is_zero())
+    /// How much longer the back-end may not know the resource yet; `None` if it must by now. The wall
+    /// clock may have been set back since it was accepted: what this run has waited counts in any case.
+    fn still_hidden(
+        &self,
+        handler: &dyn ResourceHandler,
+        attempt: &Attempt,
+        begun: Duration,
+    ) -> Option<Duration> {
+        let age = self.engine.clock.wall().duration_since(attempt.accepted_at?).unsigned_abs();
+        let waited = self.engine.clock.monotonic().saturating_sub(begun);
+        let delay = handler.capabilities().visibility_delay;
+        delay.checked_sub(age.max(waited)).filter(|left| !left.is_zero())
     }
 
     async fn call_destroy(

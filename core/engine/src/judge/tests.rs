@@ -62,8 +62,13 @@ fn a_fresh_instance_that_is_not_listed_is_not_lost_yet() {
     // What counts is when it was accepted; the call itself may have taken long.
     let slow = Attempt { accepted_at: Some(at(1050)), ..starting() };
     assert_eq!(state(&slow, &gone, 1069), InstanceState::Pending);
-    // A wall clock that was set back makes it young, not old.
-    assert_eq!(state(&starting(), &gone, 0), InstanceState::Pending);
+}
+
+#[test]
+fn a_clock_that_was_set_back_hides_a_lost_instance_for_no_longer_than_its_back_end_may() {
+    let gone = seen(ResourceState::Missing, None);
+    assert_eq!(state(&starting(), &gone, 999), InstanceState::Pending);
+    assert_eq!(state(&starting(), &gone, 0), InstanceState::Gone);
 }
 
 #[test]

@@ -30,8 +30,11 @@ pub(super) fn turn<'a>(
     if candidates.is_empty() {
         return Turn::Later(no_candidates(situation, node));
     }
-    let mut history: Vec<&Attempt> =
-        situation.closed.iter().filter(|attempt| attempt.slot == *slot).chain(failing).collect();
+    // What is dated in the future was made before the clock was set back, nobody knows how long ago. It
+    // must not hold the slot back until the clock has caught up.
+    let counts = |attempt: &&Attempt| last_change(attempt) <= situation.now;
+    let closed = situation.closed.iter().filter(|attempt| attempt.slot == *slot);
+    let mut history: Vec<&Attempt> = closed.chain(failing).filter(counts).collect();
     history.sort_by_key(|attempt| attempt.created_at);
     // A user who asks for a build wants it tried now, whatever failed before; each build has its own budget.
     let counted = match situation.eager {
@@ -110,4 +113,8 @@ fn failed_at(attempt: &Attempt) -> Timestamp {
         Phase::Closed { at, .. } => *at,
         _ => attempt.created_at,
     }
+}
+
+fn last_change(attempt: &Attempt) -> Timestamp {
+    failed_at(attempt).max(attempt.created_at)
 }

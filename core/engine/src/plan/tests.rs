@@ -298,6 +298,16 @@ fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
 }
 
 #[test]
+fn failures_before_the_clock_was_set_back_do_not_hold_a_slot_until_it_has_caught_up() {
+    let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
+    let create = "0 create worker/2 on sim: 'worker' has 1 of 2 instances";
+    situation.closed = (1..=6).map(|number| died("worker/2", number * -500)).collect();
+    assert_eq!(lines(&situation), [create]);
+    situation.closed.push(failed("worker/2", 5));
+    assert!(lines(&situation)[0].starts_with("later worker/2: it failed 1 times in a row"));
+}
+
+#[test]
 fn a_creation_that_was_refused_is_none_of_those_allowed_per_hour() {
     let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
     situation.closed = (2..=7).map(|number| failed("worker/2", number * 500)).collect();
