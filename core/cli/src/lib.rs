@@ -8,6 +8,7 @@ mod legacy;
 mod live;
 mod new;
 mod output;
+mod sarif;
 mod signals;
 mod words;
 

@@ -17,12 +17,13 @@ use serde::Serialize;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-/// Form of the results: for people, or JSON objects, one a line.
+/// Form of the results: for people, JSON objects one a line, or SARIF, which `validate` alone can write.
 // The values have no texts of their own: they would make every help page longer by ten lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     Text,
     Json,
+    Sarif,
 }
 
 /// How a command talks.

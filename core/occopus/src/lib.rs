@@ -35,6 +35,7 @@ mod request;
 mod secrets;
 mod settings;
 mod status;
+mod validate;
 mod watch;
 
 pub use build::{BuildReport, Prepared};
@@ -51,4 +52,5 @@ pub use render::{Context, NodeRendering, RenderRequest, Rendering, render};
 pub use request::{BuildRequest, Choice, Input, Run, Target, Variables};
 pub use settings::Settings;
 pub use status::{NodeStatus, SlotStatus, Status, describe, note_text};
+pub use validate::{ValidateRequest, validate};
 pub use watch::Watcher;

@@ -117,7 +117,7 @@ impl Occopus {
 }
 
 /// The program is run from a virtual environment or a prefix such as `/usr`: its files are below it.
-fn search(wanted: Wanted, explicit: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+pub(crate) fn search(wanted: Wanted, explicit: Option<&Path>) -> Result<Option<PathBuf>, Error> {
     let program = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
     let variable = |name: &str| -> Option<OsString> { std::env::var_os(name) };
     let prefix = std::env::var_os("VIRTUAL_ENV")

@@ -80,6 +80,16 @@ pub(super) enum Command {
         after_help = "Examples:\n  occopus plan infra.yaml --nodes node_definitions.yaml\n  occopus plan -i demo"
     )]
     Plan(PlanArgs),
+    /// Check files and whether they go together; change nothing and ask no cloud
+    ///
+    /// Tells infrastructure descriptions, node definitions, credentials and configurations by their content
+    /// and shows all problems of all of them at once. Exit code 2 if one is an error, 0 otherwise.
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Examples:\n  occopus validate infra.yaml node_definitions.yaml\n  \
+                      occopus validate infra.yaml nodes.yaml --format sarif > occopus.sarif"
+    )]
+    Validate(ValidateArgs),
     /// Show what every node would be created with; offline, nothing is created
     #[command(
         arg_required_else_help = true,
@@ -340,6 +350,16 @@ impl From<VariableArgs> for Variables {
     fn from(args: VariableArgs) -> Self {
         Self { files: args.vars_file, assignments: args.var, ..Self::default() }
     }
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    /// The files, in any order
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) variables: VariableArgs,
 }
 
 /// Arguments of `render`.

@@ -17,6 +17,7 @@ mod replace;
 mod scale;
 mod schema;
 mod status;
+mod validate;
 mod watch;
 
 use std::ffi::OsString;
@@ -100,6 +101,7 @@ impl Session {
         match command {
             Command::Build(build) => build::run(self, build).await,
             Command::Plan(plan) => plan::run(self, plan).await,
+            Command::Validate(validate) => validate::run(self, validate).await,
             Command::Render(render) => render::run(self, render).await,
             Command::Status { infra } => status::run(self, infra.as_deref()).await,
             Command::Maintain { infras, pace } => maintain::run(self, &infras, &pace).await,

@@ -1,0 +1,89 @@
+//! Validating files: without a store of their own, without clouds, and without changing anything.
+
+use std::path::{Path, PathBuf};
+
+use occopus_descriptor::Rules;
+use occopus_descriptor::configuration::Configuration;
+use occopus_descriptor::model::NodeDefinition;
+use occopus_descriptor::project::{Findings, Project, Surroundings};
+use occopus_descriptor::search::Wanted;
+use occopus_engine::journal::read_all;
+use occopus_engine::store::Table;
+use occopus_store::{SqliteStore, location};
+use occopus_template::Templates;
+
+use crate::define::off_the_runtime;
+use crate::error::Error;
+use crate::open::search;
+use crate::request::Variables;
+use crate::settings::Settings;
+
+/// Files to be validated together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ValidateRequest {
+    /// Infrastructure descriptions, node definitions, credentials and configurations, in any order: what
+    /// each is, is told by its content.
+    pub files: Vec<PathBuf>,
+    /// Variables from outside, for all infrastructure descriptions.
+    pub variables: Variables,
+}
+
+/// Checks the files of `request` and whether they go together. All problems are in the findings.
+///
+/// Of `settings` only those count that say where files are: credentials are compared with the credentials
+/// file that commands would use, and where no node definitions are given, node types are looked up among
+/// the imported ones, if there is a store already. None is made.
+///
+/// # Errors
+/// The variables from outside cannot be read, or a file that `settings` names does not exist.
+pub async fn validate(request: ValidateRequest, settings: &Settings) -> Result<Findings, Error> {
+    let credentials = search(Wanted::Credentials, settings.credentials.as_deref())?;
+    let project = off_the_runtime(move || {
+        let overrides = request.variables.read()?;
+        Ok::<_, Error>(Project::load(&request.files, &Rules::builtin(), overrides))
+    })
+    .await?;
+    let imported = if project.needs_definitions() { imported(settings).await? } else { None };
+    off_the_runtime(move || {
+        Ok::<_, Error>(project.finish(Surroundings {
+            imported: imported.as_deref(),
+            credentials: credentials.as_deref(),
+            scanner: &Templates::new(),
+        }))
+    })
+    .await
+}
+
+/// The definitions in the store, if there is one that can be read. What keeps it from being read is not
+/// the fault of the files that are validated.
+async fn imported(settings: &Settings) -> Result<Option<Vec<NodeDefinition>>, Error> {
+    let configuration = search(Wanted::Configuration, settings.config.as_deref())?;
+    let Ok(place) = off_the_runtime({
+        let explicit = settings.store.clone();
+        move || place(explicit.as_deref(), configuration.as_deref())
+    })
+    .await
+    else {
+        return Ok(None);
+    };
+    let Some(place) = place else { return Ok(None) };
+    let read = async {
+        let Some(store) = SqliteStore::open_existing(&place).await? else { return Ok(None) };
+        let all: Vec<(String, NodeDefinition)> = read_all(&store, Table::Definition, "").await?;
+        Ok::<_, Error>(Some(all.into_iter().map(|(_, definition)| definition).collect()))
+    };
+    Ok(read.await.unwrap_or_else(|error| {
+        tracing::warn!("the imported node definitions are left out: {error}");
+        None
+    }))
+}
+
+/// Where the embedded store is; `None` if the configuration names another kind of store.
+fn place(explicit: Option<&Path>, configuration: Option<&Path>) -> Result<Option<PathBuf>, Error> {
+    let configuration = configuration.map(Configuration::load).transpose()?.map(|(found, _)| found);
+    if explicit.is_none() && configuration.as_ref().is_some_and(|found| found.redis.is_some()) {
+        return Ok(None);
+    }
+    let configured = configuration.as_ref().and_then(|found| found.store.as_deref());
+    Ok(Some(location::location(explicit, configured, &location::Environment::of_process())?))
+}
