@@ -15,7 +15,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Occopus;
+use crate::define::off_the_runtime;
 use crate::error::Error;
+use crate::flaws;
 use crate::operate::OnPlan;
 use crate::request::{BuildRequest, Choice, Run, Target};
 
@@ -80,6 +82,8 @@ impl Occopus {
             created_at: self.engine.clock.wall(),
         };
         self.check_feasible(&generation)?;
+        let files = request.definitions.clone();
+        let generation = off_the_runtime(move || flaws::check(&generation, &files).map(|()| generation)).await?;
         let missing_secrets = self.missing_secrets(&generation, request).await?;
         let only = request.target == Target::First;
         Ok(Prepared { infra_id, exists, only, generation, definitions: imported, warnings, missing_secrets })

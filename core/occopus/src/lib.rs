@@ -22,6 +22,7 @@ mod command;
 mod credentials;
 mod define;
 mod error;
+mod flaws;
 mod graph;
 mod imported;
 mod hold;

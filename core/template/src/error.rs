@@ -3,6 +3,7 @@
 use std::fmt;
 
 use minijinja::{Error, ErrorKind};
+use occopus_descriptor::lint::{Flaw, Step};
 
 use crate::scan;
 
@@ -26,27 +27,6 @@ pub(crate) struct Spot {
     pub(crate) column: Option<usize>,
     /// The line as it stands in the template.
     pub(crate) text: Option<String>,
-}
-
-/// A step into a mapping or a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// To the value of this key.
-    Key(String),
-    /// To the item at this position, from 0.
-    Index(usize),
-}
-
-impl From<&str> for Step {
-    fn from(key: &str) -> Self {
-        Self::Key(key.to_owned())
-    }
-}
-
-impl From<usize> for Step {
-    fn from(index: usize) -> Self {
-        Self::Index(index)
-    }
 }
 
 impl Spot {
@@ -109,24 +89,20 @@ const SHOWN: usize = 100;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, step) in self.path.iter().enumerate() {
-            match step {
-                Step::Key(key) if number == 0 => write!(f, "{key}")?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-            }
-        }
-        let Some(Spot { line, column, text }) = &self.spot else { return write!(f, ": {}", self.reason) };
-        write!(f, ", line {line}")?;
-        if let Some(column) = column {
-            write!(f, ", column {column}")?;
-        }
-        write!(f, ": {}", self.reason)?;
-        match text.as_deref().map(str::trim) {
+        write!(f, "{}", Flaw::from(self.clone()))?;
+        match self.spot.as_ref().and_then(|spot| spot.text.as_deref()).map(str::trim) {
             Some(text) if text.chars().count() <= SHOWN => write!(f, "; in: {text}"),
             Some(text) => write!(f, "; in: {}…", text.chars().take(SHOWN).collect::<String>()),
             None => Ok(()),
         }
+    }
+}
+
+impl From<Fault> for Flaw {
+    fn from(fault: Fault) -> Self {
+        let line = fault.spot.as_ref().map(|spot| spot.line);
+        let column = fault.spot.and_then(|spot| spot.column);
+        Self { path: fault.path, line, column, reason: fault.reason }
     }
 }
 

@@ -1,36 +1,13 @@
 //! Templates that can never be rendered: what is found here need not wait until an instance is created.
 
+use occopus_descriptor::lint::{Flaw, Step};
 use occopus_descriptor::model::Implementation;
 use serde_json::{Map, Value, json};
 
 use crate::engine::Engine;
-use crate::error::{Fault, Step};
+use crate::error::Fault;
 use crate::section;
 use crate::yaml::Layout;
-
-/// A template of an implementation that can never be rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// Way from the implementation to the text.
-    pub path: Vec<Step>,
-    /// Line inside the text, from 1, if it is known.
-    pub line: Option<usize>,
-    /// Column inside that line in characters, from 1, if it is known.
-    pub column: Option<usize>,
-    /// What is wrong.
-    pub reason: String,
-    /// All of this, for people.
-    pub text: String,
-}
-
-impl From<Fault> for Flaw {
-    fn from(fault: Fault) -> Self {
-        let text = fault.to_string();
-        let line = fault.spot.as_ref().map(|spot| spot.line);
-        let column = fault.spot.and_then(|spot| spot.column);
-        Self { path: fault.path, line, column, reason: fault.reason, text }
-    }
-}
 
 /// How the strings of a part are rendered.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -20,8 +20,6 @@ mod uses;
 mod yaml;
 
 pub use command::CommandRunner;
-pub use error::Step;
-pub use flaws::Flaw;
 pub use names::mappings;
 pub use templates::Templates;
 pub use yaml::{read_yaml, to_yaml};

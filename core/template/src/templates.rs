@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use occopus_descriptor::lint::Flaw;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node};
 use occopus_engine::context::{Contextualiser, RenderError, RenderInput, Rendered, RenderedHealth};
 use occopus_engine::ids::{InfraId, NodeId};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::command::{CommandRunner, Commands};
 use crate::engine::Engine;
 use crate::error::{Fault, Spot};
-use crate::flaws::{self, Flaw};
+use crate::flaws;
 use crate::functions::Directory;
 use crate::names::{self, Names};
 use crate::section::{self, Keys};

@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use occopus_descriptor::lint::{self, LookUp, NodeArgument, TemplateScanner, Use, Uses};
+use occopus_descriptor::lint::{Flaw, LookUp, NodeArgument, TemplateScanner, Use, Uses};
 use occopus_descriptor::model::Implementation;
 
 use crate::Templates;
-use crate::error::Step;
-use crate::flaws::Flaw;
 use crate::functions::is_function;
 use crate::scan::{
     ADDRESS_FUNCTIONS, is_tag, is_word, literal_length, next_tag, raw_length, tag_length, word_length,
@@ -75,18 +73,8 @@ impl TemplateScanner for Templates {
         uses
     }
 
-    fn flaws(&self, implementation: &Implementation) -> Vec<lint::Flaw> {
-        let step = |step| match step {
-            Step::Key(key) => lint::Step::Key(key),
-            Step::Index(index) => lint::Step::Index(index),
-        };
-        let flaw = |flaw: Flaw| lint::Flaw {
-            path: flaw.path.into_iter().map(step).collect(),
-            line: flaw.line,
-            column: flaw.column,
-            reason: flaw.reason,
-        };
-        Self::flaws(self, implementation).into_iter().map(flaw).collect()
+    fn flaws(&self, implementation: &Implementation) -> Vec<Flaw> {
+        Self::flaws(self, implementation)
     }
 }
 

@@ -20,7 +20,7 @@ fn wrong_syntax_is_shown_where_it_stands() {
     let found = context(json!({"write_files": [{"content": "a\n  {{ x y }}\n"}]}));
     assert_eq!(found.len(), 1);
     let place = "contextualisation.context_template.write_files[0].content, line 2, column ";
-    assert!(found[0].starts_with(place) && found[0].ends_with("; in: {{ x y }}"), "{}", found[0]);
+    assert!(found[0].starts_with(place), "{}", found[0]);
     let found = context(json!("a\n{% for %}"));
     assert!(found[0].starts_with("contextualisation.context_template, line 2"), "{}", found[0]);
     assert_eq!(context(json!("${#x}")).len(), 1, "opens a comment that nothing closes");
@@ -30,10 +30,7 @@ fn wrong_syntax_is_shown_where_it_stands() {
 fn unknown_filters_and_tests_are_found_even_where_they_are_never_reached() {
     assert_eq!(
         context(json!("{% if false %}ü {{ x|uper }}{% endif %}")),
-        [
-            "contextualisation.context_template, line 1, column 22: unknown filter: filter uper is unknown; in: \
-          {% if false %}ü {{ x|uper }}{% endif %}"
-        ]
+        ["contextualisation.context_template, line 1, column 22: unknown filter: filter uper is unknown"]
     );
     assert!(context(json!({"a": ["{{ x is evn }}"]}))[0].contains("unknown test: test evn is unknown"));
 }

@@ -2,7 +2,6 @@
 
 use super::Known;
 use super::uses::{Flaw, Step, TemplateScanner};
-use super::view::Source;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::model;
@@ -15,7 +14,7 @@ pub(super) fn check(known: &Known<'_>, scanner: &dyn TemplateScanner, problems: 
             let message = format!("this template can never be rendered: {}", flaw.reason);
             let help = "text that is no template goes between {% raw %} and {% endraw %}";
             let problem =
-                Diagnostic::error(codes::BAD_TEMPLATE, message).at(&place(source, &flaw)).help(help);
+                Diagnostic::error(codes::BAD_TEMPLATE, message).at(&place(source.node, &flaw)).help(help);
             problems.push(problem);
         }
     }
@@ -32,8 +31,9 @@ fn typed(node: &Node) -> model::Implementation {
     }
 }
 
-fn place(source: &Source<'_>, flaw: &Flaw) -> Span {
-    let mut node = source.node;
+/// The place of `flaw` in the file of `implementation`.
+pub fn place(implementation: &Node, flaw: &Flaw) -> Span {
+    let mut node = implementation;
     for step in &flaw.path {
         let next = match step {
             Step::Key(key) => node.get(key),

@@ -20,6 +20,7 @@ use crate::model::NodeDefinition;
 use crate::overrides::Overrides;
 use crate::yaml::{Node, Span};
 
+pub use flaws::place;
 pub use uses::{Flaw, LookUp, NodeArgument, Step, TemplateScanner, Use, Uses};
 use view::{Definition, Described, Infrastructure};
 

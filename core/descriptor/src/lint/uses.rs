@@ -1,6 +1,7 @@
 //! What templates ask for. Templates are read by a [`TemplateScanner`], which the template engine
 //! provides: this crate knows where templates stand, not how they are written.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::model::Implementation;
@@ -34,6 +35,38 @@ pub enum Step {
     Key(String),
     /// To the item at this position, from 0.
     Index(usize),
+}
+
+impl From<&str> for Step {
+    fn from(key: &str) -> Self {
+        Self::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// Where and what, in one line.
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, step) in self.path.iter().enumerate() {
+            match step {
+                Step::Key(key) if number == 0 => write!(f, "{key}")?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        if let Some(column) = self.column {
+            write!(f, ", column {column}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
 }
 
 /// What one template text asks for. Ranges are in bytes of the text.

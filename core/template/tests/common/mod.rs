@@ -112,12 +112,12 @@ impl Bench {
     }
 
     pub(crate) fn flaws(&self) -> Vec<String> {
-        Templates::new().flaws(&self.implementation).into_iter().map(|flaw| flaw.text).collect()
+        Templates::new().flaws(&self.implementation).into_iter().map(|flaw| flaw.to_string()).collect()
     }
 
     pub(crate) fn unknown_function(&self) -> Option<String> {
         let flaw = Templates::new().unknown_function(&self.infrastructure, self.node(), &self.implementation);
-        flaw.map(|flaw| flaw.text)
+        flaw.map(|flaw| flaw.to_string())
     }
 
     pub(crate) fn references(&self) -> BTreeSet<String> {
