@@ -143,7 +143,7 @@ def test_a_node_without_given_instances_is_missed_by_its_templates(shop: Cli) ->
     ("text", "expected"),
     [
         ("[]", "instances.json:1:1: invalid type: sequence, expected an object of nodes"),
-        ('{"db": [],\n "db": []}', "instances.json:2:9: node 'db' stands there twice"),
+        ('{"db": [],\n "db": []}', "instances.json:2:10: node 'db' stands there twice"),
         ('{"db": [{"node_id": "a"}]}', "missing field `addresses`"),
         ('{\n"db": [{"node_id": "a", "addresses": [], "ip": "b"}]}', "instances.json:2:"),
         ('{"db": [{"node_id": "a", "addresses": [1]}]}', "expected a string"),
@@ -199,3 +199,20 @@ def test_rendering_reads_no_configuration_and_leaves_nothing_behind(shop: Cli) -
     before = sorted(Path(shop.folder).rglob("*"))
     render(shop)
     assert sorted(Path(shop.folder).rglob("*")) == before
+
+
+def test_a_template_that_can_never_work_is_refused_where_it_stands(shop: Cli) -> None:
+    shop.log_in("resource:\n  - type: ec2\n    auth_data: {accesskey: a, secretkey: b}\n")
+    for broken, mark, reason in [
+        ("{{getip('db'}}", "}}", "syntax error"),
+        ("{{getip('db')|uper}}", "uper", "filter uper is unknown"),
+        ("{{getpi('db')}}", "getpi", "getpi is unknown"),
+    ]:
+        text = NODES.replace("{{getip('db')}}", broken)
+        shop.write("nodes.yaml", text)
+        before = text[: text.index(mark, text.index(broken))]
+        place = f"nodes.yaml:{before.count(chr(10)) + 1}:{len(before.rpartition(chr(10))[2]) + 1}"
+        for command in ("plan", "build", "render"):
+            result = shop.run(command, "infra.yaml", "--nodes", "nodes.yaml", code=2)
+            assert place in result.err and reason in result.err and "OCC0510" in result.err, result
+    assert shop.infras() == []

@@ -111,3 +111,29 @@ def test_the_choice_of_implementations_of_the_old_command_can_be_repeated(greete
     assert any(choices(str(seed)) != first for seed in range(8, 12))
     refused = greeter.legacy("build", "infra.yaml", env={"OCCOPUS_RANDOM_SEED": "x"}, code=1)
     assert "OCCOPUS_RANDOM_SEED" in refused.out + refused.err
+
+
+COMMANDS = """
+'node_def:one':
+  - resource: {type: process}
+    contextualisation:
+      type: process
+      command: [sh, -c, 'echo "[{{cmd("touch ran")}}{{cmd("printf %s there")}}]"; exec sleep 1000']
+    health_check: {ping: false}
+"""
+
+
+def test_commands_of_templates_run_only_where_the_configuration_says_so(greeter: Cli) -> None:
+    greeter.write("nodes.yaml", COMMANDS)
+    files = ("infra.yaml", "--nodes", "nodes.yaml")
+    refused = greeter.run("build", *files, code=1)
+    assert "templates: {cmd: true}" in refused.err
+    greeter.write("config.yaml", "templates: {cmd: true}\n")
+    allowed = ("--config", "config.yaml")
+    greeter.run("plan", *files, *allowed)
+    shown = greeter.run("render", *files, *allowed)
+    assert "<output of printf %s there>" in shown.out
+    assert not (greeter.folder / "ran").exists(), "neither plan nor render runs commands"
+    infra = greeter.run("build", *files, *allowed).last
+    assert "[there]" in greeter.run("logs", infra, "one/1").out
+    assert (greeter.folder / "ran").exists()

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
 use occopus_descriptor::secret::{SecretRef, fill_instance};
 use occopus_engine::context::{Contextualiser, RenderError, RenderInput, Rendered};
 use occopus_engine::error::EngineError;
 use occopus_engine::ids::{InfraId, NodeId};
+use occopus_engine::record::Generation;
 use occopus_template::{Templates, mappings, read_yaml, to_yaml};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::define::{load_definitions, load_description, off_the_runtime};
 use crate::error::Error;
-use crate::instances;
+use crate::{flaws, instances};
 use crate::request::{Input, Variables};
 
 /// Identifier of an infrastructure or an instance that does not exist.
@@ -117,9 +119,14 @@ fn rendering(request: &RenderRequest) -> Result<Rendering, Error> {
         more.into_iter().for_each(|warning| warnings.push(warning));
     }
     check_node(request.node.as_deref(), &infrastructure)?;
+    check_defined(&infrastructure, &definitions)?;
+    let created_at = Timestamp::UNIX_EPOCH;
+    let generation = Generation { number: 0, infrastructure, definitions, shuffle: None, created_at };
+    flaws::check(&generation, &request.definitions)?;
+    let infrastructure = &generation.infrastructure;
     let instances = match &request.instances {
-        Some(path) => instances::load(path, &infrastructure)?,
-        None => instances::imagined(&infrastructure),
+        Some(path) => instances::load(path, infrastructure)?,
+        None => instances::imagined(infrastructure),
     };
     let infra_id = InfraId::from(request.infra_id.as_deref().unwrap_or(IMAGINED));
     let node_id = NodeId::from(request.node_id.as_deref().unwrap_or(IMAGINED));
@@ -129,11 +136,11 @@ fn rendering(request: &RenderRequest) -> Result<Rendering, Error> {
     // Commands would show this machine, and not the one where the infrastructure is built.
     let templates = Templates::new().with_imagined_commands();
     for node in infrastructure.nodes.iter().filter(wanted) {
-        let implementation = chosen(node, &definitions)?;
+        let implementation = chosen(node, &generation)?;
         let (node, implementation) = &fill_instance(node, implementation, &SecretRef::mask);
         let input = RenderInput {
             infra_id: &infra_id,
-            infrastructure: &infrastructure,
+            infrastructure,
             node,
             implementation,
             node_id: &node_id,
@@ -147,7 +154,7 @@ fn rendering(request: &RenderRequest) -> Result<Rendering, Error> {
     if !failures.is_empty() {
         return Err(EngineError::Render(RenderError(failures.join("\n"))).into());
     }
-    let levels = occopus_descriptor::levels(&infrastructure);
+    let levels = occopus_descriptor::levels(infrastructure);
     let imagined = request.instances.is_none();
     Ok(Rendering { schema: 1, levels, nodes, imagined, warnings })
 }
@@ -163,31 +170,32 @@ fn check_node(name: Option<&str>, infrastructure: &Infrastructure) -> Result<(),
     }
 }
 
+fn check_defined(
+    infrastructure: &Infrastructure,
+    definitions: &BTreeMap<String, NodeDefinition>,
+) -> Result<(), Error> {
+    let undefined = infrastructure.nodes.iter().find(|node| !definitions.contains_key(&node.definition));
+    let Some(node) = undefined else { return Ok(()) };
+    let known = definitions.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Err(Error::Usage(format!(
+        "No matching node definition: '{}' (type of node '{}') is in none of the files given with --nodes. \
+         They define: {known}",
+        node.definition, node.name
+    )))
+}
+
 /// The implementation that a first build would try first.
-fn chosen<'a>(
-    node: &Node,
-    definitions: &'a BTreeMap<String, NodeDefinition>,
-) -> Result<&'a Implementation, Error> {
-    let Some(definition) = definitions.get(&node.definition) else {
-        let known = definitions.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Err(Error::Usage(format!(
-            "No matching node definition: '{}' (type of node '{}') is in none of the files given with \
-             --nodes. They define: {known}",
-            node.definition, node.name
-        )));
-    };
-    let mut candidates = definition.implementations.iter();
-    let filter = node.filter.clone().unwrap_or_default();
-    let Some(first) = candidates.find(|implementation| implementation.matches(&filter)) else {
-        return Err(Error::Usage(format!(
+fn chosen<'a>(node: &Node, generation: &'a Generation) -> Result<&'a Implementation, Error> {
+    let candidates = generation.candidates(node, 1);
+    candidates.first().map(|(_, implementation)| *implementation).ok_or_else(|| {
+        Error::Usage(format!(
             "No matching node definition: none of the implementations of '{}' passes the filter of node '{}': \
              {}",
             node.definition,
             node.name,
-            json!(filter)
-        )));
-    };
-    Ok(first)
+            json!(node.filter)
+        ))
+    })
 }
 
 fn of_node(input: &RenderInput<'_>, rendered: Rendered) -> NodeRendering {
