@@ -105,6 +105,7 @@ def section(name: str, content: str) -> str:
 DEFINITIONS_ACCEPTED = [
     *map(resource, (EC2, NOVA, AZURE, ACI, DOCKER, "type: process")),
     resource(SIGMA + "{cpu: 1, mem: 2, vnc_password: x, nics: []}"),
+    resource(SIGMA + "{cpu: '{{ variables.cpu }}', mem: 2, vnc_password: x}"),
     resource(BROKER + "{deployment_id: d, instance_type_id: 5, opened_port: '22,80'}"),
     resource(EC2 + ", key_name: , security_group_ids: [a], tags: {a: b}"),
     resource(EC2.replace("'https://e'", "'{{ variables.endpoint }}'")),

@@ -282,12 +282,16 @@ impl SectionCheck<'_> {
         if field.mismatch == Breach::Elsewhere || is_word || (value.is_null() && field.nullable) {
             return;
         }
-        for mismatch in field.kind.mismatches(value, field.mismatch == Breach::Warning) {
-            let inner = if std::ptr::eq(mismatch.at, value) { "" } else { "a value inside " };
+        let strict = field.mismatch == Breach::Error;
+        for mismatch in field.kind.mismatches(value, !strict || value.as_str().is_none()) {
+            let whole = std::ptr::eq(mismatch.at, value);
+            let inner = if whole { "" } else { "a value inside " };
             let text = mismatch.text(&format!("{inner}'{}'", field.key));
-            match field.mismatch {
-                Breach::Error => self.error(codes::BAD_VALUE, mismatch.at, &text),
-                _ => self.doubt(codes::WRONG_SECTION_KIND, mismatch.at, &text),
+            // Occopus 1.10 looked at the value as a whole, never inside.
+            if strict && whole {
+                self.error(codes::BAD_VALUE, mismatch.at, &text);
+            } else {
+                self.doubt(codes::WRONG_SECTION_KIND, mismatch.at, &text);
             }
         }
     }
