@@ -27,19 +27,13 @@ impl Occopus {
             original.name == text || (!text.is_empty() && original.id.starts_with(text))
         };
         match originals.iter().find(meant) {
-            Some(original) => Error::Usage(describe(original)),
+            Some(original) => {
+                Error::Usage(format!("{original}: maintain and destroy it with the commands of 1.10"))
+            }
             None => {
                 let (infra, store) = (text.to_owned(), self.engine.store.location());
                 EngineError::UnknownInfrastructure { infra, store }.into()
             }
         }
     }
-}
-
-fn describe(original: &LegacyInfrastructure) -> String {
-    format!(
-        "infrastructure '{}' ({}) was built by Occopus 1.10 and is left alone: maintain and destroy it with the commands \
-         of 1.10",
-        original.id, original.name
-    )
 }

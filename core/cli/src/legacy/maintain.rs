@@ -66,6 +66,9 @@ async fn maintain(console: &Arc<Console>, id: Option<String>, args: Maintain) ->
 
 async fn list(console: &Console, occopus: &Occopus) -> Result<(), Error> {
     let records = occopus.list().await?;
+    for original in occopus.originals().await? {
+        console.output().say(&original.to_string());
+    }
     if records.is_empty() {
         console.print("No active infrastructure!");
         return Ok(());

@@ -29,6 +29,9 @@ pub(super) async fn run(session: &Session) -> Result<u8, Error> {
     } else {
         output.result(&text(&records, Timestamp::now()));
     }
+    for original in occopus.originals().await? {
+        output.say(&original.to_string());
+    }
     Ok(DONE)
 }
 

@@ -20,6 +20,11 @@ pub(super) async fn run(session: &Session, infra: Option<&str>) -> Result<u8, Er
     if infras.is_empty() {
         output.say(&format!("no infrastructures in {}", occopus.store_location()));
     }
+    if infra.is_none() {
+        for original in occopus.originals().await? {
+            output.say(&original.to_string());
+        }
+    }
     for (number, infra) in infras.iter().enumerate() {
         let status = occopus.status(infra).await?;
         if output.is_json() {

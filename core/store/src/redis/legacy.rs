@@ -1,5 +1,6 @@
 //! What Occopus 1.10 keeps about its own infrastructures: looked at, never touched.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use occopus_engine::store::StoreError;
@@ -19,6 +20,13 @@ pub struct LegacyInfrastructure {
     pub id: String,
     /// Its name; empty if it cannot be read.
     pub name: String,
+}
+
+impl fmt::Display for LegacyInfrastructure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) };
+        write!(f, "infrastructure '{}'{name} was built by Occopus 1.10 and is left alone", self.id)
+    }
 }
 
 impl RedisStore {
