@@ -163,7 +163,7 @@ def test_a_warning_alone_is_exit_0(cli: Cli) -> None:
     cli.write("nodes.yaml", DEFINITIONS)
     result = cli.run("validate", "infra.yaml", "nodes.yaml")
     assert "warning[OCC0503]" in result.out
-    assert "add a dependency: - connection: [client, server]" in result.out
+    assert "let 'client' depend on 'server'" in result.out
     assert result.last == "1 warning in 2 files"
 
 

@@ -63,6 +63,17 @@ pub(crate) async fn open(settings: &Settings, configuration: Option<&Configurati
     }
 }
 
+/// The file of the embedded store, whether there is one or not; `None` if the store is a Redis.
+pub(crate) fn file(
+    settings: &Settings,
+    configuration: Option<&Configuration>,
+) -> Result<Option<PathBuf>, Error> {
+    match choose(settings, configuration, &location::Environment::of_process())? {
+        Choice::File(path) => Ok(Some(path)),
+        Choice::Redis(..) => Ok(None),
+    }
+}
+
 /// `store` with its requests sealed by the key beside `location`, or by the one that the environment names.
 fn sealed(store: impl Store + 'static, location: &Path) -> Arc<dyn Store> {
     Arc::new(Sealed::new(Arc::new(store), key_file(location, std::env::var_os(KEY_FILE_VARIABLE))))

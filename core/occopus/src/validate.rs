@@ -1,6 +1,6 @@
 //! Validating files: without a store of their own, without clouds, and without changing anything.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use occopus_descriptor::Rules;
 use occopus_descriptor::configuration::Configuration;
@@ -9,12 +9,13 @@ use occopus_descriptor::project::{Findings, Project, Surroundings};
 use occopus_descriptor::search::Wanted;
 use occopus_engine::journal::read_all;
 use occopus_engine::store::Table;
-use occopus_store::{SqliteStore, location};
+use occopus_store::SqliteStore;
 use occopus_template::Templates;
 
 use crate::define::off_the_runtime;
 use crate::error::Error;
 use crate::open::search;
+use crate::place;
 use crate::request::Variables;
 use crate::settings::Settings;
 
@@ -58,16 +59,13 @@ pub async fn validate(request: ValidateRequest, settings: &Settings) -> Result<F
 /// the fault of the files that are validated.
 async fn imported(settings: &Settings) -> Result<Option<Vec<NodeDefinition>>, Error> {
     let configuration = search(Wanted::Configuration, settings.config.as_deref())?;
-    let Ok(place) = off_the_runtime({
-        let explicit = settings.store.clone();
-        move || place(explicit.as_deref(), configuration.as_deref())
-    })
-    .await
-    else {
-        return Ok(None);
-    };
-    let Some(place) = place else { return Ok(None) };
+    let settings = settings.clone();
     let read = async {
+        let place = off_the_runtime(move || {
+            let configuration = configuration.as_deref().map(Configuration::load).transpose()?;
+            place::file(&settings, configuration.as_ref().map(|(found, _)| found))
+        });
+        let Some(place) = place.await? else { return Ok(None) };
         let Some(store) = SqliteStore::open_existing(&place).await? else { return Ok(None) };
         let all: Vec<(String, NodeDefinition)> = read_all(&store, Table::Definition, "").await?;
         Ok::<_, Error>(Some(all.into_iter().map(|(_, definition)| definition).collect()))
@@ -76,14 +74,4 @@ async fn imported(settings: &Settings) -> Result<Option<Vec<NodeDefinition>>, Er
         tracing::warn!("the imported node definitions are left out: {error}");
         None
     }))
-}
-
-/// Where the embedded store is; `None` if the configuration names another kind of store.
-fn place(explicit: Option<&Path>, configuration: Option<&Path>) -> Result<Option<PathBuf>, Error> {
-    let configuration = configuration.map(Configuration::load).transpose()?.map(|(found, _)| found);
-    if explicit.is_none() && configuration.as_ref().is_some_and(|found| found.redis.is_some()) {
-        return Ok(None);
-    }
-    let configured = configuration.as_ref().and_then(|found| found.store.as_deref());
-    Ok(Some(location::location(explicit, configured, &location::Environment::of_process())?))
 }

@@ -58,7 +58,7 @@ fn look_up(
         }
     } else if wanted != node.name && infrastructure.waits(node.name, &wanted) == Some(false) {
         let message = format!("{function} asks for '{wanted}', which may not be there yet, in");
-        let help = format!("add a dependency: - connection: [{}, {wanted}]", node.name);
+        let help = format!("let '{}' depend on '{wanted}': add the pair to dependencies", node.name);
         findings.add(codes::NO_DEPENDENCY, place(), message, node.name, help);
     }
 }
