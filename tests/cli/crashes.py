@@ -19,6 +19,7 @@ def crash_everywhere(
     description: str,
     resources: Callable[[str], dict[str, list]],
     auth: str | None = None,
+    make: Callable[[Path], Cli] = Cli,
 ) -> None:
     """Ten builds, each killed when a seeded number of journal records is written, then one pass.
 
@@ -34,7 +35,7 @@ def crash_everywhere(
     def crash(run: int) -> None:
         home = folder / f"run{run}"
         home.mkdir()
-        cli = Cli(home)
+        cli = make(home)
         cli.write("nodes.yaml", definitions)
         cli.write("infra.yaml", description)
         if auth is not None:

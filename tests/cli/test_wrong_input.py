@@ -145,18 +145,6 @@ def test_a_damaged_store_is_left_alone(cli: Cli) -> None:
     cli.store.unlink()
 
 
-def test_a_configuration_that_names_a_redis_is_refused(cli: Cli) -> None:
-    cli.write(
-        "occopus_config.yaml",
-        "components:\n  uds: !UDS\n    protocol: redis\n    host: db.example.org\n    port: '6379'\n",
-    )
-    cli.write("nodes.yaml", DEFINITIONS)
-    assert "db.example.org" in cli.run("list", code=2).err
-    refused = cli.legacy("maintain", "-l", "--cfg", "occopus_config.yaml", code=1)
-    assert "db.example.org" in refused.out + refused.err
-    (cli.folder / "occopus_config.yaml").unlink()
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system that gets full")
 def test_a_full_disk_is_told_and_changes_nothing(cli: Cli) -> None:
     disk = cli.folder / "disk"
