@@ -57,6 +57,9 @@ run_libtest() {
 rust_tests() {
     # The end-to-end tests run the real programs.
     cargo build --workspace --bins || { record 1; return; }
+    # By itself: with all others, its feature would be built into them, too.
+    cargo build -p occopus-cli --features crash-points --bin occopus-with-crash-points ||
+        { record 1; return; }
     if cargo nextest --version >/dev/null 2>&1; then
         local report=target/nextest/default/junit.xml
         rm -f "$report"

@@ -19,6 +19,8 @@
 
 mod build;
 mod command;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod credentials;
 mod define;
 mod error;
