@@ -14,7 +14,7 @@ All calls block until the work is done and release the interpreter lock meanwhil
 exceptions derived from :class:`OccopusError`.
 """
 
-from ._api import Occopus
+from ._api import Occopus, render
 from ._native import __version__
 from .errors import (
     BuildFailedError,
@@ -38,9 +38,11 @@ from .model import (
     Instance,
     Log,
     Node,
+    NodeRendering,
     PassResult,
     Plan,
     Problem,
+    Rendering,
     ScaleResult,
     Status,
 )
@@ -59,11 +61,13 @@ __all__ = [
     "Instance",
     "Log",
     "Node",
+    "NodeRendering",
     "Occopus",
     "OccopusError",
     "PassResult",
     "Plan",
     "Problem",
+    "Rendering",
     "ResourceError",
     "ScaleResult",
     "Status",
@@ -72,4 +76,5 @@ __all__ = [
     "UnknownInfrastructureError",
     "UsageError",
     "__version__",
+    "render",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from typing import Callable, Optional, Union
@@ -19,6 +19,7 @@ from .model import (
     Log,
     PassResult,
     Plan,
+    Rendering,
     ScaleResult,
     Status,
 )
@@ -42,6 +43,47 @@ def _listener(on_event: Optional[OnEvent]) -> Optional[Callable[[str], object]]:
         return None
     deliver = on_event
     return lambda text: deliver(Event.from_json(json.loads(text)))
+
+
+def _json_object(variables: Optional[Mapping[str, object]]) -> str:
+    return json.dumps(dict(variables or {}))
+
+
+def render(
+    description: PathType,
+    *,
+    nodes: Iterable[PathType],
+    node: Optional[str] = None,
+    instances: Optional[PathType] = None,
+    infra_id: Optional[str] = None,
+    node_id: Optional[str] = None,
+    variables: Optional[Mapping[str, object]] = None,
+    vars_files: Iterable[PathType] = (),
+) -> Rendering:
+    """Return what every node would be created with; offline, nothing is created and nobody is asked.
+
+    Secrets are shown by their reference, commands of templates are not run.
+
+    Args:
+        description: The infrastructure description.
+        nodes: Node definition files.
+        node: Only this node.
+        instances: JSON file with the instances that templates find, ``{"NODE": [{"node_id": "…",
+            "addresses": ["…"], "private_address": "…"}]}``; without it, addresses are placeholders.
+        infra_id: Id of the infrastructure; zeros by default.
+        node_id: Node id of the instance; zeros by default.
+        variables: Variables of the infrastructure, over those of the description and of ``vars_files``.
+        vars_files: YAML files of variables, over those of the description.
+
+    Raises:
+        DescriptorError: A file is wrong.
+        UsageError: A node has no usable definition, or there is no such node.
+        TemplateError: A template cannot be rendered.
+    """
+    files = (description, list(nodes), _json_object(variables), list(vars_files))
+    with _typed_errors():
+        text = _native.render(files, (node, instances, infra_id, node_id))
+    return Rendering.from_json(json.loads(text))
 
 
 class Occopus:
@@ -101,6 +143,8 @@ class Occopus:
         *,
         nodes: Iterable[PathType] = (),
         infra: Optional[str] = None,
+        variables: Optional[Mapping[str, object]] = None,
+        vars_files: Iterable[PathType] = (),
     ) -> Plan:
         """Return what would be done and why; change nothing.
 
@@ -109,6 +153,8 @@ class Occopus:
                 would do.
             nodes: Node definition files to use beside the imported ones.
             infra: The infrastructure that would be changed; without it, a first build.
+            variables: Variables of the infrastructure, over those of the description and of ``vars_files``.
+            vars_files: YAML files of variables, over those of the description.
 
         Raises:
             DescriptorError: A file is wrong.
@@ -117,7 +163,8 @@ class Occopus:
         """
         with _typed_errors():
             if description is not None:
-                text = self._engine.plan((description, list(nodes), infra, False, infra is None))
+                outside = (_json_object(variables), list(vars_files))
+                text = self._engine.plan((description, list(nodes), infra, False, infra is None, *outside))
             elif infra is not None:
                 text = self._engine.plan_pass(infra)
             else:
@@ -134,6 +181,8 @@ class Occopus:
         new: bool = False,
         rollback: bool = False,
         sequential: bool = False,
+        variables: Optional[Mapping[str, object]] = None,
+        vars_files: Iterable[PathType] = (),
         on_event: Optional[OnEvent] = None,
     ) -> BuildResult:
         """Build an infrastructure, or change a running one, and wait until everything is ready.
@@ -149,6 +198,8 @@ class Occopus:
             new: Build another infrastructure although one of the same name exists.
             rollback: Destroy a first build that failed or was interrupted.
             sequential: One instance after the other, in file order.
+            variables: Variables of the infrastructure, over those of the description and of ``vars_files``.
+            vars_files: YAML files of variables, over those of the description.
             on_event: Called with each event while it happens, in the calling thread.
 
         Raises:
@@ -158,7 +209,8 @@ class Occopus:
             BusyError: Another process holds the lease; nothing was changed.
         """
         with _typed_errors():
-            request = (description, list(nodes), infra, create, new)
+            outside = (_json_object(variables), list(vars_files))
+            request = (description, list(nodes), infra, create, new, *outside)
             text = self._engine.build(request, rollback, sequential, _listener(on_event))
         report = json.loads(text)
         if report["result"] != "ready":

@@ -7,8 +7,13 @@ from typing import Optional, Union
 
 _Path = Union[str, PathLike[str]]
 _OnEvent = Optional[Callable[[str], object]]
-# Description, node definition files, infrastructure, create it if unknown, build another one.
-_Request = tuple[_Path, Sequence[_Path], Optional[str], bool, bool]
+# Description, node definition files, infrastructure, create it if unknown, build another one, variables as
+# a JSON object, files of variables.
+_Request = tuple[_Path, Sequence[_Path], Optional[str], bool, bool, str, Sequence[_Path]]
+# Description, node definition files, variables as a JSON object, files of variables.
+_Files = tuple[_Path, Sequence[_Path], str, Sequence[_Path]]
+# Node, file of instances, id of the infrastructure, node id.
+_Surroundings = tuple[Optional[str], Optional[_Path], Optional[str], Optional[str]]
 
 __version__: str
 
@@ -47,6 +52,9 @@ class Engine:
     def events(self, infra: str, after: str) -> builtins.list[tuple[str, str]]: ...
     def logs(self, infra: str, which: Optional[str] = None) -> builtins.list[tuple[str, str, str]]: ...
     def graph(self, infra: str, format: str) -> str: ...
+
+def render(files: _Files, surroundings: _Surroundings) -> str:
+    """Render the nodes of a description offline. Returns the rendering and the warnings as JSON."""
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a console command; ``arguments`` starts with its name. Returns the exit code."""

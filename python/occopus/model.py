@@ -152,6 +152,70 @@ class PassResult:
 
 
 @dataclass(frozen=True)
+class NodeRendering:
+    """What an instance of a node would be created with.
+
+    Attributes:
+        resource: The ``resource`` section.
+        attributes: Attributes (``env`` and ``command`` for docker and process), with ``connections``.
+        variables: The merged variables.
+        mappings: Attribute mappings, ``inbound`` and ``outbound``, by node.
+        scaling: ``scaling`` as written, or ``None``.
+        context: User data: a cloud-config as it reads, other text as it is; ``None`` without cloudinit.
+        context_is_cloud_config: Whether the user data are a cloud-config.
+        warnings: Doubtful things found in the templates.
+    """
+
+    resource: dict[str, Any]
+    attributes: dict[str, Any]
+    variables: dict[str, Any]
+    mappings: dict[str, Any]
+    scaling: Any
+    context: Any
+    context_is_cloud_config: bool
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, entry: _Json, warnings: list[str]) -> NodeRendering:
+        """Read a rendered node from its JSON form."""
+        return cls(
+            entry["resource"],
+            entry["attributes"],
+            entry["variables"],
+            entry["mappings"],
+            entry["scaling"],
+            entry.get("context"),
+            entry.get("context_is_cloud_config", False),
+            tuple(warnings),
+        )
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What the nodes of an infrastructure would be created with.
+
+    Attributes:
+        levels: The names of the nodes in levels of declared dependencies.
+        nodes: The nodes by name.
+    """
+
+    levels: tuple[tuple[str, ...], ...]
+    nodes: dict[str, NodeRendering]
+
+    @classmethod
+    def from_json(cls, entry: _Json) -> Rendering:
+        """Read a rendering from its JSON form."""
+        rendering, warnings = entry["rendering"], entry["warnings"]
+        return cls(
+            tuple(tuple(level) for level in rendering["levels"]),
+            {
+                name: NodeRendering.from_json(node, warnings.get(name, []))
+                for name, node in rendering["nodes"].items()
+            },
+        )
+
+
+@dataclass(frozen=True)
 class ScaleResult:
     """What became of a scaling request.
 

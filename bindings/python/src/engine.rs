@@ -7,7 +7,7 @@ use occopus::engine::control::{Built, Demolished};
 use occopus::engine::ids::InfraId;
 use occopus::engine::plan::Order;
 use occopus::engine::record::ScaleChange;
-use occopus::{BuildRequest, Error, GraphFormat, Input, Occopus, Run, Settings, Target};
+use occopus::{BuildRequest, Error, GraphFormat, Input, Occopus, Run, Settings, Target, Variables};
 use pyo3::prelude::*;
 use serde::Serialize;
 use serde_json::json;
@@ -32,8 +32,9 @@ impl Drop for Engine {
     }
 }
 
-/// The parts of a build request.
-type Request = (PathBuf, Vec<PathBuf>, Option<String>, bool, bool);
+/// The parts of a build request: description, node definition files, infrastructure, create it if unknown,
+/// build another one, variables as a JSON object, files of variables.
+type Request = (PathBuf, Vec<PathBuf>, Option<String>, bool, bool, String, Vec<PathBuf>);
 
 impl Engine {
     fn parts(&self) -> PyResult<(&Runtime, &Subscribers)> {
@@ -59,11 +60,10 @@ impl Engine {
         credentials: Option<PathBuf>,
         max_parallel: Option<usize>,
     ) -> PyResult<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::new_err(("file", format!("no runtime could be started: {error}"), "[]")))?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(
+                |error| Failure::new_err(("file", format!("no runtime could be started: {error}"), "[]")),
+            )?;
         let subscribers = Subscribers::default();
         let events = Arc::new(subscribers.clone());
         let redactor = subscribers.redactor.clone();
@@ -90,7 +90,7 @@ impl Engine {
     fn plan(&self, py: Python<'_>, request: Request) -> PyResult<String> {
         let occopus = self.occopus.clone();
         call(py, self.parts()?, None, |_| async move {
-            let prepared = occopus.prepare(&build_request(request)).await?;
+            let prepared = occopus.prepare(&build_request(request)?).await?;
             let (plan, _) = occopus.preview(&prepared, Order::Parallel).await?;
             let exists = prepared.exists.then(|| prepared.infra_id.clone());
             Ok(json!({"schema": 1, "infra_id": exists, "plan": plan}).to_string())
@@ -116,8 +116,13 @@ impl Engine {
         on_event: Option<Py<PyAny>>,
     ) -> PyResult<String> {
         let occopus = self.occopus.clone();
-        let request = build_request(request);
-        let prepared = call(py, self.parts()?, None, |_| async move { occopus.prepare(&request).await })?;
+        let prepared =
+            call(
+                py,
+                self.parts()?,
+                None,
+                |_| async move { occopus.prepare(&build_request(request)?).await },
+            )?;
         let infra = prepared.infra_id.to_string();
         let occopus = self.occopus.clone();
         let listener = on_event.map(|callback| (callback, Some(infra)));
@@ -251,12 +256,20 @@ fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn build_request((description, definitions, infra, create, new): Request) -> BuildRequest {
+fn build_request(request: Request) -> Result<BuildRequest, Error> {
+    let (description, definitions, infra, create, new, values, files) = request;
     let target = match infra {
         Some(infra) if create => Target::Chosen(infra),
         Some(infra) => Target::Existing(infra),
         None if new => Target::New,
         None => Target::First,
     };
-    BuildRequest { definitions, ..BuildRequest::new(Input::File(description), target) }
+    let variables = variables(&values, files)?;
+    Ok(BuildRequest { definitions, variables, ..BuildRequest::new(Input::File(description), target) })
+}
+
+/// Variables from outside; `values` is a JSON object.
+pub(crate) fn variables(values: &str, files: Vec<PathBuf>) -> Result<Variables, Error> {
+    let wrong = |error: serde_json::Error| Error::Usage(format!("variables: {error}"));
+    Ok(Variables { files, values: serde_json::from_str(values).map_err(wrong)?, ..Variables::default() })
 }

@@ -5,6 +5,7 @@
 
 mod call;
 mod engine;
+mod render;
 
 use std::ffi::OsString;
 
@@ -24,5 +25,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("Failure", module.py().get_type::<call::Failure>())?;
     module.add_class::<engine::Engine>()?;
+    module.add_function(wrap_pyfunction!(render::render, module)?)?;
     module.add_function(wrap_pyfunction!(run_command, module)?)
 }

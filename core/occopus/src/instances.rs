@@ -22,7 +22,8 @@ const MAX_IMAGINED: u32 = 100;
 /// Largest file of instances, in bytes.
 const MAX_FILE: u64 = 16 << 20;
 
-const SHAPE: &str = "write {\"NODE\": [{\"node_id\": \"…\", \"addresses\": [\"…\"], \"private_address\": \"…\"}]}";
+const SHAPE: &str =
+    "write {\"NODE\": [{\"node_id\": \"…\", \"addresses\": [\"…\"], \"private_address\": \"…\"}]}";
 
 /// An instance as the file has it.
 #[derive(Debug, Deserialize)]
@@ -87,8 +88,7 @@ pub(crate) fn load(path: &Path, infrastructure: &Infrastructure) -> Result<Insta
                 "{file}: '{name}' is no node of '{infrastructure}', whose nodes are: {names}"
             )));
         };
-        let views =
-            list.into_iter().map(|one| view(node, one.node_id, one.addresses, one.private_address));
+        let views = list.into_iter().map(|one| view(node, one.node_id, one.addresses, one.private_address));
         instances.insert(name, views.collect());
     }
     Ok(instances)
@@ -111,12 +111,7 @@ pub(crate) fn imagined(infrastructure: &Infrastructure) -> Instances {
         let views = (1..=number).map(|index| {
             let name = if number == 1 { node.name.clone() } else { format!("{}/{index}", node.name) };
             let private = format!("<private address of {name}>");
-            view(
-                node,
-                format!("<node id of {name}>"),
-                vec![format!("<address of {name}>")],
-                Some(private),
-            )
+            view(node, format!("<node id of {name}>"), vec![format!("<address of {name}>")], Some(private))
         });
         (node.name.clone(), views.collect())
     };

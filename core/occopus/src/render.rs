@@ -17,8 +17,8 @@ use serde_json::{Map, Value, json};
 
 use crate::define::{load_definitions, load_description, off_the_runtime};
 use crate::error::Error;
-use crate::{flaws, instances};
 use crate::request::{Input, Variables};
+use crate::{flaws, instances};
 
 /// Identifier of an infrastructure or an instance that does not exist.
 const IMAGINED: &str = "00000000-0000-0000-0000-000000000000";
