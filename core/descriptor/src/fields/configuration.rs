@@ -50,6 +50,14 @@ pub const UDS: &[Field] = &[
     Field::optional("host", Kind::Text, "Host of the Redis; localhost if absent."),
     Field::optional("port", PORT, "Port of the Redis; 6379 if absent."),
     Field::optional("db", DATABASE, "Number of the default database; 0 if absent."),
+    Field::optional("username", Kind::Text, "Name to log in with; not known to Occopus 1.10."),
+    Field::optional("password", Kind::Text, "Password to log in with; not known to Occopus 1.10."),
+    Field::optional("tls", Kind::Bool, "Whether to talk to the Redis over TLS; false if absent."),
+    Field::optional(
+        "allow_volatile_store",
+        Kind::Bool,
+        "Whether a Redis that can lose data is used all the same; false if absent.",
+    ),
     Field::optional("altdbs", Kind::Dict(&DATABASE), "Numbers of the databases for keys with a prefix."),
 ];
 

@@ -96,3 +96,57 @@ pub fn keys(fields: &'static [Field]) -> impl Iterator<Item = &'static str> {
 pub fn required(fields: &'static [Field]) -> impl Iterator<Item = &'static str> {
     fields.iter().filter(|field| field.required).map(|field| field.key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rules;
+    use crate::definition::Section;
+
+    /// The table and all tables inside it.
+    fn all(fields: &'static [Field]) -> Vec<&'static [Field]> {
+        let inner = fields.iter().flat_map(|field| inside(&field.kind));
+        std::iter::once(fields).chain(inner).collect()
+    }
+
+    fn inside(kind: &Kind) -> Vec<&'static [Field]> {
+        match kind {
+            Kind::Closed(fields) | Kind::Open(fields) => all(fields),
+            Kind::List(item) | Kind::Pair(item) | Kind::Dict(item) => inside(item),
+            Kind::Either(kinds) => kinds.iter().flat_map(inside).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_key_stands_once_and_has_one_short_sentence() {
+        let files = [INFRASTRUCTURE, IMPLEMENTATION, CREDENTIALS, CONFIGURATION];
+        let rules = Rules::builtin();
+        let sections = Section::ALL
+            .into_iter()
+            .flat_map(|section| rules.kinds(section).map(move |kind| (section, kind)));
+        let sections = sections.filter_map(|(section, kind)| Some(rules.get(section, kind)?.fields));
+        let forms = AUTH_FORMS.iter().map(|form| form.fields);
+        for table in files.into_iter().chain(sections).chain(forms).flat_map(all) {
+            for (index, field) in table.iter().enumerate() {
+                let key = field.key;
+                assert!(table[..index].iter().all(|other| other.key != key), "{key}");
+                let sentence =
+                    field.doc.ends_with('.') && !field.doc.contains('\n') && field.doc.len() <= 120;
+                assert!(sentence, "{key}: {}", field.doc);
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_built_in_section_is_in_a_table() {
+        let rules = Rules::builtin();
+        for section in Section::ALL {
+            for kind in rules.kinds(section) {
+                let of_kind = rules.get(section, kind).unwrap();
+                let untold = of_kind.known().find(|key| *key != "type" && of_kind.field(key).is_none());
+                assert_eq!(untold, None, "{kind}");
+            }
+        }
+    }
+}
