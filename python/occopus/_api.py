@@ -104,13 +104,13 @@ class Occopus:
         """Open the store; nothing needs to be configured.
 
         Args:
-            store: The embedded store; by default the same as that of the command line.
+            store: The store, a file or `redis://HOST:PORT/DATABASE`; by default that of the command line.
             config: The configuration file; by default searched for.
             credentials: The credentials file; by default searched for.
             max_parallel: Calls under way at the same time per endpoint; 10 by default.
 
         Raises:
-            UsageError: A named file does not exist, or the configuration asks for a Redis.
+            UsageError: A named file does not exist.
             DescriptorError: The configuration file is wrong.
             StoreError: The store cannot be used.
         """
