@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::{Fault, Spot};
 use crate::functions::{self, Directory};
+use crate::guard::guarded;
 use crate::scan::{self, Kind, Operator};
 use crate::{methods, printing, section};
 
@@ -58,7 +59,10 @@ impl Engine {
     pub(crate) fn render(&self, source: &str, names: &Value) -> Result<String, Fault> {
         let source = normalised(source);
         let named = scan::name_arguments(&source);
-        let text = self.environment.render_str(&named, names).map_err(|error| Fault::of(&error, &source))?;
+        let text = guarded(&named, || {
+            // An error holds values of the template, which are dropped here.
+            self.environment.render_str(&named, names).map_err(|error| Fault::of(&error, &source))
+        })?;
         if text.len() > MAX_OUTPUT {
             return Err(Fault::new(format!(
                 "the result is larger than {MAX_OUTPUT} bytes; shorten the template"
@@ -70,8 +74,10 @@ impl Engine {
     /// Whether `source` is a template at all.
     pub(crate) fn verify_syntax(&self, source: &str) -> Result<(), Fault> {
         let source = normalised(source);
-        let parsed = self.environment.template_from_str(&source);
-        parsed.map(drop).map_err(|error| Fault::of(&error, &source))
+        guarded(&source, || {
+            let parsed = self.environment.template_from_str(&source);
+            parsed.map(drop).map_err(|error| Fault::of(&error, &source))
+        })
     }
 
     /// Whether the filters and tests of `source` exist. In Jinja2 they must, even where they are never

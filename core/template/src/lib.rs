@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod flaws;
 mod functions;
+mod guard;
 mod ibget;
 mod methods;
 mod names;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
@@ -20,6 +20,8 @@ pub(crate) fn add(environment: &mut Environment<'static>) {
         text(&value).map(|text| minijinja::HtmlEscape(&text).to_string())
     });
     environment.add_filter("string", |value: Value| text(&value));
+    environment.add_filter("format", format);
+    environment.add_filter("tojson", tojson);
     environment.add_filter("truncate", truncate);
     environment.add_filter("wordwrap", wordwrap);
 }
@@ -33,9 +35,25 @@ fn truncate(state: &mut State, text: &Value, arguments: Rest<Value>, kwargs: Kwa
     minijinja_contrib::filters::truncate(state, text, named(&names, arguments, &kwargs)?)
 }
 
-fn wordwrap(text: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+fn format(state: &mut State, format: &Value, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let values: Vec<Value> = arguments.iter().cloned().map(ValueOrKwargs::into_value).collect();
+    check_fields(format.as_str().unwrap_or_default(), '%', &values)?;
+    minijinja::filters::format(state, format, arguments)
+}
+
+fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+    // What is too large or too deep to be printed is so for JSON, too.
+    text(value)?;
+    minijinja::filters::tojson(value, indent, kwargs)
+}
+
+fn wordwrap(value: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     let names = ["width", "break_long_words", "wrapstring", "break_on_hyphens"];
-    minijinja_contrib::filters::wordwrap(text, named(&names, arguments, &kwargs)?)
+    let arguments = named(&names, arguments, &kwargs)?;
+    let wrap = arguments.peek::<Option<Value>>("wrapstring").ok().flatten();
+    let wrap = wrap.and_then(|wrap| wrap.as_str().map(str::len)).unwrap_or(1);
+    check_size("wordwrap", [(text(value)?.len(), 1 + wrap)])?;
+    minijinja_contrib::filters::wordwrap(value, arguments)
 }
 
 /// Gives positional arguments their names: the engine's own filters take named ones only.
@@ -100,8 +118,71 @@ fn text_method(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Err
             }
         },
         "rsplit" => split_from_right(text, arguments),
+        // The engine's own follow, which do not look at what they would give.
+        "replace" => {
+            let (old, new, _): (&str, &str, Option<i64>) = from_args(arguments)?;
+            check_size(name, [(text.len(), 1), (text.matches(old).count(), new.len())])?;
+            Err(ErrorKind::UnknownMethod.into())
+        }
+        "join" => {
+            let (items,): (&Value,) = from_args(arguments)?;
+            check_size(name, [(items.len().unwrap_or(MAX_TEXT), 1 + text.len())])?;
+            join(text, items)
+        }
+        "format" => {
+            check_format(text, arguments)?;
+            Err(ErrorKind::UnknownMethod.into())
+        }
         _ => Err(ErrorKind::UnknownMethod.into()),
     }
+}
+
+/// Longest text, in bytes, that a method gives.
+const MAX_TEXT: usize = 16 << 20;
+
+/// Refuses what would give more than [`MAX_TEXT`]: `parts` are numbers of pieces and the size of each.
+fn check_size(method: &str, parts: impl IntoIterator<Item = (usize, usize)>) -> Result<(), Refusal> {
+    let sizes = parts.into_iter().map(|(count, size)| count.saturating_mul(size));
+    if sizes.fold(0_usize, usize::saturating_add) <= MAX_TEXT {
+        return Ok(());
+    }
+    Err(Refusal(format!("{method}() would give more than {} MiB; shorten the text", MAX_TEXT >> 20)))
+}
+
+/// The printed `items` with `separator` between them.
+fn join(separator: &str, items: &Value) -> Result<Value, Error> {
+    let mut joined = String::new();
+    for (number, item) in items.try_iter()?.enumerate() {
+        let item = text(&item)?;
+        check_size("join", [(1, joined.len() + separator.len() + item.len())])?;
+        if number > 0 {
+            joined.push_str(separator);
+        }
+        joined.push_str(&item);
+    }
+    Ok(joined.into())
+}
+
+/// Refuses a format whose result is large: by its widths, or by how often it repeats its arguments.
+fn check_format(format: &str, arguments: &[Value]) -> Result<(), Error> {
+    let is_wide = |field: &str| {
+        let field = field.split('}').next().unwrap_or_default();
+        field.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 4)
+    };
+    if format.split('{').skip(1).any(is_wide) {
+        let reason = "format(): a width or precision has four digits at most";
+        return Err(Refusal(reason.to_owned()).into());
+    }
+    Ok(check_fields(format, '{', arguments)?)
+}
+
+/// Refuses a format that repeats its arguments too often: each `mark` in it may stand for the largest.
+fn check_fields(format: &str, mark: char, arguments: &[Value]) -> Result<(), Refusal> {
+    let mut largest = 0;
+    for argument in arguments {
+        largest = largest.max(printing::text(argument)?.len());
+    }
+    check_size("format", [(format.len(), 1), (format.matches(mark).count(), largest)])
 }
 
 fn list_method(list: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
