@@ -96,11 +96,25 @@ async fn look(engine: &Engine, place: Place, group: Group) -> Vec<(Attempt, Seen
         Ok(observations) => observations.into_iter().map(Ok).collect(),
         Err(error) => vec![Err(error.to_string()); group.len()],
     };
-    group
-        .into_iter()
-        .zip(answers)
-        .map(|((attempt, _), resource)| (attempt, Seen { resource, checks: Vec::new(), visibility_delay }))
-        .collect()
+    let mut seen = Vec::with_capacity(answers.len());
+    for ((attempt, _), mut resource) in group.into_iter().zip(answers) {
+        if let Ok(observation) = &mut resource {
+            hide_secrets(engine, &attempt, observation).await;
+        }
+        seen.push((attempt, Seen { resource, checks: Vec::new(), visibility_delay }));
+    }
+    seen
+}
+
+/// What a back-end says of an instance that ended may quote the log of that instance.
+async fn hide_secrets(engine: &Engine, attempt: &Attempt, observation: &mut Observation) {
+    if matches!(observation.state, ResourceState::Running | ResourceState::Pending) {
+        return;
+    }
+    let made_of = (&attempt.node, &attempt.implementation);
+    let detail = std::mem::take(&mut observation.detail);
+    let hidden = engine.secrets.hide(engine.clock.as_ref(), made_of, detail).await;
+    observation.detail = hidden.unwrap_or_else(|error| format!("its last words may hold a secret: {error}"));
 }
 
 async fn ask(engine: &Engine, place: &Place, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {

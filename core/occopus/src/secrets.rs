@@ -83,7 +83,9 @@ impl EnvironmentAndFiles {
         let mut warned = self.open_files.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.insert(path.to_owned()) {
             let path = path.display();
-            tracing::warn!("the secret in {path} may be read by every user; take that away: chmod o-r {path}");
+            tracing::warn!(
+                "the secret in {path} may be read by every user; take that away: chmod o-r {path}"
+            );
         }
     }
 }
@@ -115,15 +117,11 @@ impl Occopus {
     /// # Errors
     /// One of them cannot be read here: then it could not be hidden.
     pub(crate) async fn hide_secrets(&self, attempt: &Attempt, log: String) -> Result<String, HandlerError> {
-        let wanted = of_instance(&attempt.node, &attempt.implementation);
-        let (_, missing) = self.engine.secrets.read_all(self.engine.clock.as_ref(), wanted).await;
-        match missing.first() {
-            None => Ok(self.redactor().string(log)),
-            Some(error) => {
-                let message = format!("it is not shown, because it may hold what cannot be hidden here: {error}");
-                Err(HandlerError::new(ErrorKind::Auth, message))
-            }
-        }
+        let made_of = (&attempt.node, &attempt.implementation);
+        self.engine.secrets.hide(self.engine.clock.as_ref(), made_of, log).await.map_err(|error| {
+            let message = format!("it is not shown, because it may hold what cannot be hidden here: {error}");
+            HandlerError::new(ErrorKind::Auth, message)
+        })
     }
 }
 

@@ -84,9 +84,11 @@ fn base64_pieces(bytes: &[u8]) -> Vec<String> {
         padded.extend(bytes);
         let whole = (before * 8).div_ceil(6)..padded.len() * 8 / 6;
         for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
-            pieces.extend(
-                encoded.get(whole.clone()).filter(|piece| piece.len() >= SHORTEST_PIECE).map(str::to_owned),
-            );
+            if let Some(piece) = encoded.get(whole.clone()).filter(|piece| piece.len() >= SHORTEST_PIECE) {
+                // As a form of the web carries it.
+                pieces.push(percent(piece, "+"));
+                pieces.push(piece.to_owned());
+            }
         }
     }
     pieces

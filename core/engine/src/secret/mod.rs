@@ -180,6 +180,24 @@ impl Secrets {
         self.filled(clock, (node, implementation), wanted).await
     }
 
+    /// `text`, which an instance of `node` made by `implementation` may have written, with every secret
+    /// hidden that it was given.
+    ///
+    /// # Errors
+    /// One of them cannot be read here: then it could not be hidden.
+    pub async fn hide(
+        &self,
+        clock: &dyn Clock,
+        (node, implementation): (&Node, &Implementation),
+        text: String,
+    ) -> Result<String, SecretError> {
+        let (_, missing) = self.read_all(clock, secret::of_instance(node, implementation)).await;
+        match missing.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(self.redactor.string(text)),
+        }
+    }
+
     async fn filled<'a>(
         &self,
         clock: &dyn Clock,
