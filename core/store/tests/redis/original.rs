@@ -11,28 +11,28 @@ fn definition(name: &str) -> Key {
     Key::new(Table::Definition, "", name)
 }
 
-fn described(name: &str, tag: &str) -> Value {
-    let resource = json!({"type": "docker", "tag": tag});
-    json!({"name": name, "implementations": [{"resource": resource, "health_check": {"type": "basic"}}]})
+fn described(name: &str, port: u16) -> Value {
+    let check = json!({"type": "basic", "ports": [port]});
+    json!({"name": name, "implementations": [{"resource": {"type": "process"}, "health_check": check}]})
 }
 
 /// As the original's dumper writes it.
-fn original_text(tag: &str) -> String {
-    format!("- health_check: {{type: basic}}\n  resource: {{tag: {tag}, type: docker}}\n")
+fn original_text(port: u16) -> String {
+    format!("- health_check:\n    ports: [{port}]\n  resource: {{type: process}}\n")
 }
 
 #[tokio::test]
 async fn definitions_are_where_the_original_looks_for_them() {
     let Some(server) = Server::start(&DURABLE).await else { return };
     let store = server.store("alice").await;
-    let put = |name: &str| Write::Put(definition(name), described(name, "latest"));
+    let put = |name: &str| Write::Put(definition(name), described(name, 80));
     commit(&store, vec![], vec![put("web"), put("db")]).await.unwrap();
     let mut plain = server.plain(1).await;
     let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut plain).await.unwrap();
     keys.sort_unstable();
     assert_eq!(keys, ["alice@db", "alice@web"]);
     let text: String = redis::cmd("GET").arg("alice@web").query_async(&mut plain).await.unwrap();
-    assert!(text.trim_start().starts_with('[') && text.contains("\"tag\": \"latest\""), "{text}");
+    assert!(text.trim_start().starts_with('[') && text.contains("\"type\": \"process\""), "{text}");
 
     commit(&store, vec![], vec![Write::Delete(definition("db"))]).await.unwrap();
     let left: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut plain).await.unwrap();
@@ -44,21 +44,21 @@ async fn definitions_of_the_original_are_seen_and_changes_of_both_sides_noticed(
     let Some(server) = Server::start(&DURABLE).await else { return };
     let store = server.store("alice").await;
     let mut plain = server.plain(1).await;
-    let import = async |plain: &mut _, tag: &str| {
-        redis::cmd("SET").arg("alice@web").arg(original_text(tag)).exec_async(plain).await.unwrap();
+    let import = async |plain: &mut _, port: u16| {
+        redis::cmd("SET").arg("alice@web").arg(original_text(port)).exec_async(plain).await.unwrap();
     };
-    import(&mut plain, "1").await;
-    redis::cmd("SET").arg("bob@web").arg(original_text("bobs")).exec_async(&mut plain).await.unwrap();
+    import(&mut plain, 1).await;
+    redis::cmd("SET").arg("bob@web").arg(original_text(3)).exec_async(&mut plain).await.unwrap();
     let first = read(&store, &definition("web")).await.unwrap();
-    assert_eq!(first.value["implementations"][0]["resource"]["tag"], json!(1));
+    assert_eq!(first.value, described("web", 1), "with what the original leaves out");
     assert_eq!(store.list(Table::Definition, "", "").await.unwrap(), [first.clone()], "bob's are bob's");
     assert!(store.list(Table::Definition, "", "web").await.unwrap().is_empty());
 
     let ours = |version| {
         let expect = vec![Expect::Version(definition("web"), version)];
-        (expect, vec![Write::Put(definition("web"), described("web", "ours"))])
+        (expect, vec![Write::Put(definition("web"), described("web", 8080))])
     };
-    import(&mut plain, "2").await;
+    import(&mut plain, 2).await;
     let (expect, writes) = ours(first.version);
     let refused = commit(&store, expect, writes).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "the original was faster: {refused:?}");
@@ -67,7 +67,7 @@ async fn definitions_of_the_original_are_seen_and_changes_of_both_sides_noticed(
     let (expect, writes) = ours(second.version);
     commit(&store, expect, writes).await.unwrap();
     let third = read(&store, &definition("web")).await.unwrap();
-    assert_eq!(third.value, described("web", "ours"));
+    assert_eq!(third.value, described("web", 8080));
     let gone = commit(&store, vec![Expect::Absent(definition("web"))], vec![]).await;
     assert!(matches!(gone, Err(StoreError::Conflict(_))), "{gone:?}");
 }
@@ -77,7 +77,7 @@ async fn a_definition_that_cannot_be_read_does_not_hide_the_others() {
     let Some(server) = Server::start(&DURABLE).await else { return };
     let store = server.store("alice").await;
     let mut plain = server.plain(1).await;
-    for (key, text) in [("alice@bad", "a: ["), ("alice@good", "- resource: {type: docker}\n")] {
+    for (key, text) in [("alice@bad", "a: ["), ("alice@good", "- resource: {type: process}\n")] {
         redis::cmd("SET").arg(key).arg(text).exec_async(&mut plain).await.unwrap();
     }
     redis::cmd("LPUSH").arg("alice@list").arg("x").exec_async(&mut plain).await.unwrap();
