@@ -116,7 +116,9 @@ async fn act(world: &World, actor: &Actor) -> Result<(), Violations> {
         Some(Mishap::Crash(crash)) => Some(crash),
         _ => None,
     };
-    let process = world.process(crash);
+    let mut process = world.process(crash);
+    // Long enough to take the lease of a dead process over.
+    process.options.patience = world.policy.lease * 4 / 3;
     let work = async {
         match &actor.task {
             Task::Once(op) => once(world, &process, op.clone()).await,

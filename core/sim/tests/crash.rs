@@ -1,11 +1,11 @@
-//! A process that dies at any write, and the one that comes after it.
+//! A process that dies at any write or call, and the one that comes after it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
 
 use std::time::Duration;
 
 use occopus_engine::record::{Goal, ScaleChange};
-use occopus_sim::{Crash, Done, Op, Settings, Shape, When, World, simulate};
+use occopus_sim::{Crash, Deed, Done, Op, Settings, Shape, When, World, simulate};
 
 fn shape() -> Shape {
     Shape::new("shop")
@@ -22,7 +22,14 @@ struct Case {
     op: Op,
 }
 
-/// Crashes `case.op` at every write, before and after it, and lets the next process bring things in order.
+/// Every deed at which a process can die, before or after it, with what it may still do.
+fn ways_to_die() -> impl Iterator<Item = (Deed, When)> {
+    let deeds = [Deed::Write, Deed::Call].into_iter();
+    deeds.flat_map(|deed| [When::Before, When::After].map(|when| (deed, when)))
+}
+
+/// Crashes `case.op` at every write and call, before and after it, and lets the next process bring things
+/// in order.
 fn crash_everywhere(case: &Case, idempotent: bool, same_machine: bool) {
     let settings = Settings { idempotent, ..Settings::default() };
     let world = |seed| {
@@ -31,15 +38,15 @@ fn crash_everywhere(case: &Case, idempotent: bool, same_machine: bool) {
         world
     };
     let mut points = 0;
-    for when in [When::Before, When::After] {
+    for (deed, when) in ways_to_die() {
         for at in 1.. {
             let crashed = simulate(async {
                 let world = world(at as u64);
                 for op in &case.before {
                     world.perform(op.clone()).await.unwrap();
                 }
-                let crashed = world.perform_until(Crash::at_write(at, when), case.op.clone()).await.is_none();
-                let place = format!("crash {when:?} write {at} of {:?}", case.op);
+                let crashed = world.perform_until(Crash { deed, at, when }, case.op.clone()).await.is_none();
+                let place = format!("crash {when:?} {deed:?} {at} of {:?}", case.op);
                 world.check_always().await.unwrap_or_else(|found| panic!("{place}: {found}"));
                 recover(&world, &case.op).await;
                 world.check_settled().await.unwrap_or_else(|found| panic!("{place}, recovered: {found}"));
@@ -103,20 +110,18 @@ fn a_change_that_dies_anywhere_is_finished_by_the_next_pass() {
 fn a_change_that_fails_and_dies_anywhere_harms_nothing() {
     let broken =
         shape().without("front").node("cache", 1, 1).with("cache", serde_json::json!({"broken": true}));
-    for when in [When::Before, When::After] {
+    for (deed, when) in ways_to_die() {
         for at in 1.. {
             let crashed = simulate(async {
                 let world = World::new(3, Settings::default(), shape());
                 world.perform(Op::Build).await.unwrap();
                 let before: Vec<String> = world.cloud.alive().into_iter().map(|machine| machine.id).collect();
-                let crashed = world
-                    .perform_until(Crash::at_write(at, when), Op::Change(broken.clone()))
-                    .await
-                    .is_none();
+                let crashed =
+                    world.perform_until(Crash { deed, at, when }, Op::Change(broken.clone())).await.is_none();
                 world.perform(Op::Maintain).await.unwrap();
                 world.perform(Op::Maintain).await.unwrap();
                 let after: Vec<String> = world.cloud.alive().into_iter().map(|machine| machine.id).collect();
-                assert_eq!(before, after, "crash {when:?} write {at}");
+                assert_eq!(before, after, "crash {when:?} {deed:?} {at}");
                 crashed
             });
             if !crashed {

@@ -5,7 +5,7 @@
 //! `SIM_SEEDS` asks for another number of histories, `SIM_SEED` for a single one, of which `SIM_STEPS`
 //! and `SIM_FAULTS` (comma-separated) choose parts. `SOAK_MINUTES` runs as many as fit into that time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+#![allow(clippy::panic, clippy::print_stdout, reason = "helpers of tests may do what tests may")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
