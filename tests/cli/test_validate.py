@@ -137,7 +137,9 @@ def test_each_mistake_has_its_line_and_column(mistakes: Cli) -> None:
 
 
 def test_problems_follow_the_order_of_the_files(mistakes: Cli) -> None:
-    files = [place[0] for place in places(validate(mistakes, "auth.yaml", "nodes.yaml", "infra.yaml", code=2))]
+    files = [
+        place[0] for place in places(validate(mistakes, "auth.yaml", "nodes.yaml", "infra.yaml", code=2))
+    ]
     assert files == sorted(files, key=["auth.yaml", "nodes.yaml", "infra.yaml"].index)
 
 
@@ -210,7 +212,9 @@ def test_sarif_names_rules_and_regions(mistakes: Cli) -> None:
         place = location["physicalLocation"]
         region = place["region"]
         assert region["endColumn"] > region["startColumn"] and region["endLine"] == region["startLine"]
-        found.append((place["artifactLocation"]["uri"], region["startLine"], region["startColumn"], result["ruleId"]))
+        found.append(
+            (place["artifactLocation"]["uri"], region["startLine"], region["startColumn"], result["ruleId"])
+        )
     assert found == MISTAKES
     assert {result["level"] for result in run["results"]} == {"error", "warning"}
 
@@ -223,6 +227,7 @@ def test_only_validate_writes_sarif(cli: Cli) -> None:
 def test_build_still_shows_all_problems_and_legacy_commands_the_old_text(mistakes: Cli) -> None:
     result = mistakes.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=2)
     assert "error[OCC0103]" in result.err and "--> infra.yaml:2:13" in result.err
+    assert "error[OCC0203]" in result.err and "--> nodes.yaml:25:5" in result.err
     legacy = mistakes.legacy("build", "infra.yaml", code=1)
     first = '[SchemaCheck] ERROR: infra_name "web_shop" may contain only [a-z,0-9,-] characters'
     assert first in legacy.out
@@ -249,3 +254,13 @@ def test_real_files_are_valid(folder: Path, cli: Cli) -> None:
     }
     assert {problem["code"] for problem in findings["problems"]} <= known
     assert json.dumps(findings)
+
+
+def test_plan_gives_the_same_hints_once(cli: Cli) -> None:
+    cli.write("infra.yaml", PAIR.replace("nodes:", "variables: {unread: 1}\nnodes:", 1))
+    cli.write("nodes.yaml", DEFINITIONS)
+    result = cli.run("plan", "infra.yaml", "--nodes", "nodes.yaml")
+    assert result.err.count("OCC0507") == 1, result
+    cli.run("define", "nodes.yaml")
+    result = cli.run("plan", "infra.yaml")
+    assert "OCC0507" not in result.err, "what the imported templates read is unknown"

@@ -52,8 +52,8 @@ def test_a_missing_file(cli: Cli) -> None:
 
 def test_a_yaml_error_is_shown_where_it_is(cli: Cli) -> None:
     cli.write("infra.yaml", "infra_name: demo\nnodes: [\n")
-    check(cli, cli.run("build", "infra.yaml", code=2), "infra.yaml:3:")
-    check(cli, cli.legacy("build", "infra.yaml", code=1), "infra.yaml:3:")
+    check(cli, cli.run("build", "infra.yaml", code=2), "infra.yaml:2:")
+    check(cli, cli.legacy("build", "infra.yaml", code=1), "infra.yaml:2:")
 
 
 def test_an_unknown_node_type(cli: Cli) -> None:

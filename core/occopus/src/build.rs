@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::flaws;
 use crate::operate::OnPlan;
 use crate::request::{BuildRequest, Choice, Run, Target};
+use crate::validate;
 
 /// A build whose files are read and checked. Nothing has been changed yet.
 #[derive(Debug, Clone)]
@@ -61,13 +62,7 @@ pub struct BuildReport {
 impl Occopus {
     /// Reads and checks all files of a build and decides which infrastructure it is for.
     pub async fn prepare(&self, request: &BuildRequest) -> Result<Prepared, Error> {
-        let (infrastructure, mut warnings) = self.load_description(&request.description, &request.variables).await?;
-        let mut imported = Vec::new();
-        for path in &request.definitions {
-            let (definitions, more) = self.load_definitions(path).await?;
-            imported.extend(definitions);
-            more.into_iter().for_each(|warning| warnings.push(warning));
-        }
+        let (infrastructure, imported, mut warnings) = self.load(request).await?;
         let definitions = self.definitions_for(&infrastructure, &imported).await?;
         let (infra_id, exists) = self.target(&request.target, &infrastructure).await?;
         let generation = Generation {
@@ -83,10 +78,33 @@ impl Occopus {
         };
         self.check_feasible(&generation)?;
         let files = request.definitions.clone();
-        let generation = off_the_runtime(move || flaws::check(&generation, &files).map(|()| generation)).await?;
+        let generation =
+            off_the_runtime(move || flaws::check(&generation, &files).map(|()| generation)).await?;
         let missing_secrets = self.missing_secrets(&generation, request).await?;
+        let used: Vec<NodeDefinition> = generation.definitions.values().cloned().collect();
+        let asked = request.clone();
+        let hints = off_the_runtime(move || Ok::<_, Error>(validate::hints(&asked, &used))).await?;
+        hints.into_iter().for_each(|warning| warnings.push(warning));
         let only = request.target == Target::First;
         Ok(Prepared { infra_id, exists, only, generation, definitions: imported, warnings, missing_secrets })
+    }
+
+    /// Loads and checks all files of a build; with the warnings, or all problems of all of them.
+    async fn load(
+        &self,
+        request: &BuildRequest,
+    ) -> Result<(Infrastructure, Vec<NodeDefinition>, Diagnostics), Error> {
+        let mut problems = Diagnostics::new();
+        let description = self.load_description(&request.description, &request.variables).await;
+        let description = keep(description, &mut problems)?;
+        let mut imported = Vec::new();
+        for path in &request.definitions {
+            imported.extend(keep(self.load_definitions(path).await, &mut problems)?.unwrap_or_default());
+        }
+        match description {
+            Some(infrastructure) if !problems.has_errors() => Ok((infrastructure, imported, problems)),
+            _ => Err(problems.into()),
+        }
     }
 
     /// The definitions of all node types of `infrastructure`: imported along, or from the store.
@@ -157,7 +175,8 @@ impl Occopus {
         nodes
             .filter_map(|node| {
                 let candidates = generation.candidates(node, 1);
-                let lacking = candidates.iter().map(|(_, candidate)| self.lacking_credentials(node, candidate));
+                let lacking =
+                    candidates.iter().map(|(_, candidate)| self.lacking_credentials(node, candidate));
                 lacking.collect::<Option<Vec<String>>>()?.into_iter().next()
             })
             .collect()
@@ -304,6 +323,17 @@ impl Occopus {
         controller.close().await?;
         Ok(report)
     }
+}
+
+/// What was loaded, if it is in order; its problems join `problems`.
+fn keep<T>(loaded: Result<(T, Diagnostics), Error>, problems: &mut Diagnostics) -> Result<Option<T>, Error> {
+    let (value, found) = match loaded {
+        Ok((value, warnings)) => (Some(value), warnings),
+        Err(Error::Descriptor(found)) => (None, found),
+        Err(other) => return Err(other),
+    };
+    problems.extend(found);
+    Ok(value)
 }
 
 /// Undoes what must be undone after a build that did not succeed.

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use occopus_descriptor::Rules;
+use occopus_descriptor::codes::{self, Code};
 use occopus_descriptor::configuration::Configuration;
+use occopus_descriptor::lint::{Subject, lint};
 use occopus_descriptor::model::NodeDefinition;
 use occopus_descriptor::project::{Findings, Project, Surroundings};
 use occopus_descriptor::search::Wanted;
+use occopus_descriptor::yaml::{self, Dialect};
+use occopus_descriptor::{Diagnostics, Rules};
 use occopus_engine::journal::read_all;
 use occopus_engine::store::Table;
 use occopus_store::SqliteStore;
@@ -16,7 +19,7 @@ use crate::define::off_the_runtime;
 use crate::error::Error;
 use crate::open::search;
 use crate::place;
-use crate::request::Variables;
+use crate::request::{BuildRequest, Input, Variables};
 use crate::settings::Settings;
 
 /// Files to be validated together.
@@ -74,4 +77,35 @@ async fn imported(settings: &Settings) -> Result<Option<Vec<NodeDefinition>>, Er
         tracing::warn!("the imported node definitions are left out: {error}");
         None
     }))
+}
+
+/// What a build tells in other words: planning says which node is waited for although no dependency says
+/// so, which credentials are missing and which templates cannot be rendered.
+const TOLD_ELSEWHERE: [Code; 2] = [codes::NO_DEPENDENCY, codes::BAD_TEMPLATE];
+
+/// The lints of what `request` builds, whose files are in order by themselves. `used` are the definitions of
+/// its nodes. Blocks while it reads the files.
+pub(crate) fn hints(request: &BuildRequest, used: &[NodeDefinition]) -> Diagnostics {
+    let description = match &request.description {
+        Input::File(path) => yaml::load_file(path, Dialect::default()),
+        Input::Text { text, base } => yaml::load_text("<text>", text, base, Dialect::default()),
+    };
+    // What has changed since it was checked a moment ago is none of a lint's business.
+    let (Ok(description), Ok(overrides)) = (description, request.variables.read()) else {
+        return Diagnostics::new();
+    };
+    let definitions = request.definitions.iter().map(|path| yaml::load_file(path, Dialect::default()));
+    let definitions: Vec<yaml::Node> = definitions.filter_map(Result::ok).collect();
+    let found = lint(&Subject {
+        infrastructures: vec![&description],
+        definitions: definitions.iter().collect(),
+        imported: Some(used),
+        credentials: Vec::new(),
+        overrides: &overrides,
+        scanner: &Templates::new(),
+    });
+    let mut hints = Diagnostics::new();
+    let new = found.into_iter().filter(|warning| !TOLD_ELSEWHERE.contains(&warning.code));
+    new.for_each(|warning| hints.push(warning));
+    hints
 }
