@@ -121,3 +121,35 @@ impl HealthChecker for DryRunChecks {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_instance_runs_until_it_is_destroyed() {
+        let handler = DryRunHandler::new("ec2");
+        let place = handler.place(&Map::new()).unwrap();
+        let access = Access { place, credentials: None };
+        let id = ProviderId::plain("dry-run-1");
+        let seen = handler.observe(&access, std::slice::from_ref(&id)).await.unwrap();
+        assert_eq!((seen[0].state, seen[0].addresses[0].as_str()), (ResourceState::Running, "127.0.0.1"));
+        handler.destroy(&access, &id, &NoSteps).await.unwrap();
+        handler.destroy(&access, &id, &NoSteps).await.unwrap();
+        assert_eq!(handler.observe(&access, &[id]).await.unwrap()[0].state, ResourceState::Gone);
+        assert_eq!(handler.find(&access, &"s".into()).await.unwrap(), []);
+    }
+
+    struct NoSteps;
+
+    #[async_trait]
+    impl StepJournal for NoSteps {
+        fn steps(&self) -> Vec<occopus_engine::handler::Step> {
+            Vec::new()
+        }
+
+        async fn record(&self, _: occopus_engine::handler::Step) -> Result<(), HandlerError> {
+            Ok(())
+        }
+    }
+}
