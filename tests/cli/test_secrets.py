@@ -327,6 +327,14 @@ EC2_VARIABLES = (
 )
 
 
+LOG_FILE = """
+logging:
+  version: 1
+  handlers: {file: {class: logging.FileHandler, filename: home/occo.log, level: DEBUG}}
+  root: {level: DEBUG, handlers: [file]}
+"""
+
+
 @contextmanager
 def virtual_machines(watched: Watched) -> Iterator[tuple[Cloud, dict[str, Any]]]:
     """A description with a machine whose user data has secrets, on a stub that a key from outside opens."""
@@ -363,6 +371,12 @@ def test_a_cloud_that_repeats_the_request_gives_nothing_away(watched: Watched) -
         mood["launch"] = "repeat"
         failed = watched.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=1)
         assert "<secret env:TOKEN>" in failed.err
+        watched.search()
+        watched.write("config.yaml", LOG_FILE)
+        watched.legacy("import", "nodes.yaml")
+        del watched.environment["OCCOPUS_LOG"]
+        watched.legacy("build", "--cfg", "config.yaml", "infra.yaml", code=1)
+        assert "<secret env:TOKEN>" in (watched.home / "occo.log").read_text(encoding="utf-8")
         watched.search()
         mood["launch"] = "pass"
         infra = watched.run("build", "infra.yaml", "--nodes", "nodes.yaml").last

@@ -66,6 +66,7 @@ impl Sinks {
         if route.is_empty() {
             return;
         }
+        let message = &output.redactor().text(message);
         let time = Zoned::now();
         let record = Record { time: &time, level, logger, message, process_name: "MainProcess" };
         let plain = Format::default();
