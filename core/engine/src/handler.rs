@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -250,6 +251,21 @@ pub struct Found {
     pub state: ResourceState,
 }
 
+/// A resource that carries tags of Occopus, of whatever store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Who it is, how to act on it, and its state.
+    pub found: Found,
+    /// When it was made, where the back-end tells.
+    pub created_at: Option<Timestamp>,
+}
+
+impl From<Found> for Listed {
+    fn from(found: Found) -> Self {
+        Self { found, created_at: None }
+    }
+}
+
 /// What kind of failure a call ended with; decides what the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -391,6 +407,12 @@ pub trait ResourceHandler: Send + Sync {
 
     /// Every living resource at this place that carries the tag of `store`. Complete, or an error.
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError>;
+
+    /// As [`ResourceHandler::find`], with the resources of all other stores, which the engine never touches.
+    /// A handler that cannot list those lists what is of `store`.
+    async fn find_all(&self, access: &Access, store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        Ok(self.find(access, store).await?.into_iter().map(Listed::from).collect())
+    }
 
     /// Destroys the resource and everything made for it. Idempotent: one that does not exist is
     /// destroyed. Returns when the back-end accepted it; `observe` tells when it is gone.

@@ -61,8 +61,10 @@ pub fn generation_key(infra: &InfraId, number: u64) -> Key {
     Key::new(Table::Generation, infra.as_str(), format!("{number:012}"))
 }
 
-/// One of so many controllers of an infrastructure prunes its history.
-const HISTORY_PRUNED_BY: u64 = 32;
+/// The key of a place of infrastructures that are forgotten.
+pub(crate) fn former_place_key(place: &Place) -> Key {
+    Key::new(Table::Place, "", digest(place))
+}
 
 /// Instances that requests named, with the reason to record.
 #[derive(Debug, Default)]
@@ -253,20 +255,28 @@ impl Journal {
         let attempt = self.redactor.attempt(attempt);
         let references = secret::of_instance(&attempt.node, &attempt.implementation);
         let kept = KeptRequest::new(request.clone(), &references, &self.redactor);
-        let place_id = digest(&attempt.place);
         let entry = self.entry(&attempt, Mark::Intent, "create", attempt.request_digest.clone());
         let event = self.event(EventKind::NodeCreating, Some(&attempt), attempt.cause.to_string());
-        let mut writes = vec![
-            Write::Put(self.request_key(&attempt.id), encode(&kept)),
-            Write::Put(self.attempt_key(&attempt.id), encode(&attempt)),
-            entry,
-        ];
-        let known = self.with(|state| state.places.contains(&attempt.place));
+        let event = event.from_to("empty", attempt.word());
+        let writes = vec![Write::Put(self.request_key(&attempt.id), encode(&kept)), entry];
+        self.enter(attempt, writes, vec![event]).await
+    }
+
+    /// Writes a new attempt down, its place before it, with what belongs to it.
+    async fn enter(
+        &self,
+        attempt: Attempt,
+        mut writes: Vec<Write>,
+        events: Vec<Event>,
+    ) -> Result<(), EngineError> {
+        writes.push(Write::Put(self.attempt_key(&attempt.id), encode(&attempt)));
+        // Of what was refused before its call the place may not even be rendered.
+        let known = attempt.is_closed() || self.with(|state| state.places.contains(&attempt.place));
         if !known {
-            let key = Key::new(Table::Place, self.infra.as_str(), place_id);
+            let key = Key::new(Table::Place, self.infra.as_str(), digest(&attempt.place));
             writes.insert(0, Write::Put(key, encode(&attempt.place)));
         }
-        self.commit(writes, vec![event]).await?;
+        self.commit(writes, events).await?;
         self.with(|state| {
             if !known {
                 state.places.push(attempt.place.clone());
@@ -411,10 +421,7 @@ impl Journal {
     /// Takes an attempt into the books that was refused before its call, or a resource whose attempt
     /// this store no longer knows.
     pub async fn insert(&self, attempt: Attempt, events: Vec<Event>) -> Result<(), EngineError> {
-        let attempt = self.redactor.attempt(attempt);
-        self.commit(vec![Write::Put(self.attempt_key(&attempt.id), encode(&attempt))], events).await?;
-        self.with(|state| state.attempts.insert(attempt.id.clone(), attempt));
-        Ok(())
+        self.enter(self.redactor.attempt(attempt), Vec::new(), events).await
     }
 
     /// Forgets attempts that were closed before `before`.
@@ -435,11 +442,8 @@ impl Journal {
     }
 
     /// Forgets journal records and events from before `before`; those of open attempts are not needed for
-    /// recovery either. To read them all is dear, so only now and then a controller does it.
+    /// recovery either. Reads them all, which is dear: not to be done in every pass.
     pub async fn prune_history(&self, before: Timestamp) -> Result<(), EngineError> {
-        if !self.lease.number().is_multiple_of(HISTORY_PRUNED_BY) {
-            return Ok(());
-        }
         let mut writes = Vec::new();
         for (table, field) in [(Table::Journal, "at"), (Table::Event, "time")] {
             for record in self.store.list(table, self.infra.as_str(), "").await? {
@@ -488,6 +492,7 @@ impl Journal {
             reason: "it is missing".to_owned(),
         })?;
         let was_open = matches!(attempt.phase, Phase::Creating { .. });
+        let before = attempt.word();
         edit(&mut attempt);
         let attempt = self.redactor.attempt(attempt);
         let mut writes = vec![Write::Put(self.attempt_key(id), encode(&attempt))];
@@ -498,9 +503,11 @@ impl Journal {
         if was_open && !matches!(attempt.phase, Phase::Creating { .. }) {
             writes.push(Write::Delete(self.request_key(id)));
         }
-        let events =
-            event.map(|(kind, message)| self.event(kind, Some(&attempt), message)).into_iter().collect();
-        self.commit(writes, events).await?;
+        let event = event.map(|(kind, message)| {
+            let event = self.event(kind, Some(&attempt), message);
+            if attempt.word() == before { event } else { event.from_to(before, attempt.word()) }
+        });
+        self.commit(writes, event.into_iter().collect()).await?;
         self.with(|state| state.attempts.insert(id.clone(), attempt));
         Ok(())
     }

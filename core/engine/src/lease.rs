@@ -134,6 +134,9 @@ struct Fence {
     number: u64,
     holder: Option<Holder>,
     since: Timestamp,
+    /// How long the holder's lease lasts without renewal, in milliseconds. Contenders may be set otherwise.
+    #[serde(default)]
+    ttl: u64,
 }
 
 /// What can be said about a lease from outside.
@@ -176,7 +179,7 @@ fn waiting_key(infra: &InfraId) -> Key {
 pub async fn inspect(store: &dyn Store, infra: &InfraId) -> Result<LeaseInfo, EngineError> {
     let fence = match store.read(&fence_key(infra)).await? {
         Some(record) => decode::<Fence>(&fence_key(infra), record.value)?,
-        None => Fence { number: 0, holder: None, since: Timestamp::UNIX_EPOCH },
+        None => Fence { number: 0, holder: None, since: Timestamp::UNIX_EPOCH, ttl: 0 },
     };
     let observed_at = match store.read(&beat_key(infra)).await? {
         Some(record) => record.value.get("observed_at").and_then(|at| at.as_str()?.parse().ok()),
@@ -256,7 +259,7 @@ pub struct Request<'a> {
     pub infra: &'a InfraId,
     /// Who asks.
     pub holder: Holder,
-    /// How long a lease lasts without renewal.
+    /// How long a lease lasts without renewal. That of a holder who wants it longer is heeded.
     pub ttl: Duration,
     /// How long to wait for a holder that lives; zero to give up at once.
     pub patience: Duration,
@@ -288,7 +291,8 @@ impl Request<'_> {
             let now = self.clock.monotonic();
             let unchanged_since = sighting.unchanged_since(signs, now);
             let free = holder.as_ref().is_none_or(Holder::is_provably_dead);
-            if free || now.saturating_sub(unchanged_since) >= self.ttl {
+            let ttl = current.as_ref().map_or(0, |(_, fence)| fence.ttl);
+            if free || now.saturating_sub(unchanged_since) >= self.ttl.max(Duration::from_millis(ttl)) {
                 match self.take(current.as_ref()).await {
                     Err(EngineError::Store(StoreError::Conflict(_))) => continue,
                     other => return other,
@@ -351,7 +355,8 @@ impl Request<'_> {
             None => (Expect::Absent(key.clone()), 1),
         };
         let begun = self.clock.monotonic();
-        let fence = Fence { number, holder: Some(self.holder.clone()), since: self.clock.wall() };
+        let (holder, since) = (Some(self.holder.clone()), self.clock.wall());
+        let fence = Fence { number, holder, since, ttl: millis(self.ttl) };
         let writes = vec![Write::Put(key.clone(), encode(&fence)), Write::Delete(waiting_key(self.infra))];
         self.store.commit(Batch { expect: vec![expect], writes }).await?;
         let record = self.store.read(&key).await?;
@@ -428,7 +433,7 @@ impl Inner {
     }
 
     async fn release(&self) -> Result<(), EngineError> {
-        let fence = Fence { number: self.number, holder: None, since: self.clock.wall() };
+        let fence = Fence { number: self.number, holder: None, since: self.clock.wall(), ttl: 0 };
         let writes = vec![Write::Put(fence_key(&self.infra), encode(&fence))];
         match self.store.commit(Batch { expect: vec![self.expect()], writes }).await {
             Ok(()) => Ok(()),

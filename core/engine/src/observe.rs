@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::clock::timeout;
 use crate::engine::Engine;
-use crate::handler::{ErrorKind, Found, HandlerError, Observation, Place, ProviderId, ResourceState};
+use crate::handler::{ErrorKind, Found, HandlerError, Listed, Observation, Place, ProviderId, ResourceState};
 use crate::health::{CheckResult, CheckTarget};
 use crate::ids::{AttemptId, InfraId};
 use crate::judge::Seen;
@@ -137,6 +137,16 @@ pub async fn find(engine: &Engine, place: &Place) -> Result<Vec<Found>, HandlerE
     let access = engine.access(place)?;
     let limit = handler.capabilities().read_deadline;
     timeout(engine.clock.as_ref(), limit, handler.find(&access, engine.store.id()))
+        .await
+        .unwrap_or_else(|late| Err(late_read(place, &late.to_string())))
+}
+
+/// Lists everything of Occopus at `place`, of whatever store: completely, or not at all.
+pub async fn find_all(engine: &Engine, place: &Place) -> Result<Vec<Listed>, HandlerError> {
+    let handler = engine.handlers.get(&place.handler)?;
+    let access = engine.access(place)?;
+    let limit = handler.capabilities().read_deadline;
+    timeout(engine.clock.as_ref(), limit, handler.find_all(&access, engine.store.id()))
         .await
         .unwrap_or_else(|late| Err(late_read(place, &late.to_string())))
 }

@@ -47,6 +47,19 @@ pub struct InfraRecord {
     pub closed_at: Option<Timestamp>,
 }
 
+impl InfraRecord {
+    /// Where it stands as far as the record knows, in a word: `built`, `unfinished`, `destroying` or
+    /// `destroyed`.
+    pub fn word(&self) -> &'static str {
+        match (self.closed_at, self.goal, self.completed) {
+            (Some(_), ..) => "destroyed",
+            (None, Goal::Absent, _) => "destroying",
+            (None, Goal::Present, true) => "built",
+            (None, Goal::Present, false) => "unfinished",
+        }
+    }
+}
+
 /// A description with its node definitions, pinned at build or reconfiguration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Generation {
@@ -267,6 +280,21 @@ impl Attempt {
     pub fn is_unhealthy(&self) -> bool {
         let threshold = self.implementation.health().failure_threshold;
         self.failing.as_ref().is_some_and(|failing| failing.failures >= threshold)
+    }
+
+    /// Where it stands as far as the record knows, in a word.
+    pub fn word(&self) -> &'static str {
+        match &self.phase {
+            Phase::Creating { .. } => "creating",
+            Phase::Live if self.ready_at.is_none() => "starting",
+            Phase::Live if self.is_unhealthy() => "unhealthy",
+            Phase::Live => "ready",
+            Phase::Destroying { .. } => "destroying",
+            Phase::Closed { outcome: Outcome::Refused { .. }, .. } => "refused",
+            Phase::Closed { outcome: Outcome::NeverAppeared { .. }, .. } => "missing",
+            Phase::Closed { outcome: Outcome::Destroyed { .. }, .. } => "destroyed",
+            Phase::Closed { outcome: Outcome::Abandoned, .. } => "abandoned",
+        }
     }
 
     /// The instance record that templates and health checks can read.

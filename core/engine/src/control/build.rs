@@ -46,7 +46,7 @@ impl Controller<'_> {
             closed_at: None,
         };
         let text = format!("'{}' is to be built", record.name);
-        let event = self.journal.event(EventKind::InfraStart, None, text);
+        let event = self.journal.event(EventKind::InfraStart, None, text).from_to("none", record.word());
         self.journal.put_generation(&record, &generation, vec![event]).await
     }
 
@@ -70,6 +70,7 @@ impl Controller<'_> {
         record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
         let text = format!("description {} is in force", generation.number);
         let event = self.journal.event(EventKind::Reconfigured, None, text);
+        let event = event.from_to(before.generation, generation.number);
         self.journal.put_generation(&record, &generation, vec![event]).await?;
         Ok(before)
     }
@@ -87,11 +88,12 @@ impl Controller<'_> {
         record.targets.retain(|node, _| old.node(node).is_some());
         let removed = before.targets.iter().filter(|(node, _)| tried.node(node).is_none());
         record.targets.extend(removed.map(|(node, target)| (node.clone(), *target)));
-        record.generation = before.generation;
+        let undone = std::mem::replace(&mut record.generation, before.generation);
         record.name.clone_from(&before.name);
         record.completed = before.completed;
         let text = format!("description {} is in force again; the change is undone", before.generation);
         let event = self.journal.event(EventKind::Reconfigured, None, text);
+        let event = event.from_to(undone, before.generation);
         self.journal.put_record(&record, vec![event]).await?;
         self.maintain(on_plan).await
     }

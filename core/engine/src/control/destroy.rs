@@ -1,10 +1,9 @@
 //! Destroying: the record of an infrastructure stays until its back-ends have confirmed that nothing is
 //! left, and then as a tombstone for a day.
 
-use occopus_descriptor::model::{Implementation, Node, Scaling};
 use serde::Serialize;
-use serde_json::Map;
 
+use super::orphan::unknown_attempt;
 use super::{Controller, OnPlan};
 use crate::enact::Failed;
 use crate::error::EngineError;
@@ -12,9 +11,9 @@ use crate::event::EventKind;
 use crate::handler::{Found, Place};
 use crate::hold::holds;
 use crate::ids::Slot;
-use crate::journal::infra_key;
+use crate::journal::{encode, former_place_key, infra_key};
 use crate::observe::find;
-use crate::record::{Attempt, Cause, Goal, InfraRecord, Outcome, Phase};
+use crate::record::{Attempt, Goal, InfraRecord, Outcome, Phase};
 use crate::store::{Key, Table, Write};
 
 /// How a destroy ended.
@@ -51,10 +50,11 @@ impl Controller<'_> {
             )));
         }
         if record.goal != Goal::Absent {
+            let before = record.word();
             record.goal = Goal::Absent;
             let text = format!("'{}' is to be destroyed", record.name);
             let event = self.journal.event(EventKind::Notice, None, text);
-            self.journal.put_record(&record, vec![event]).await?;
+            self.journal.put_record(&record, vec![event.from_to(before, record.word())]).await?;
         }
         let mut failures = Vec::new();
         for _ in 0..ROUNDS {
@@ -89,8 +89,11 @@ impl Controller<'_> {
     /// Gives everything up that is left, at the user's word, and closes the record.
     pub async fn abandon(&self) -> Result<Vec<Attempt>, EngineError> {
         let mut record = self.journal.record().await?;
+        let before = record.word();
         record.goal = Goal::Absent;
-        self.journal.put_record(&record, Vec::new()).await?;
+        let text = format!("'{}' is given up by the user", record.name);
+        let event = self.journal.event(EventKind::Notice, None, text);
+        self.journal.put_record(&record, vec![event.from_to(before, record.word())]).await?;
         let open: Vec<Attempt> =
             self.journal.attempts().into_iter().filter(|attempt| !attempt.is_closed()).collect();
         for attempt in &open {
@@ -137,10 +140,14 @@ impl Controller<'_> {
         Ok(closed_at.is_some_and(|at| at + self.engine.policy.watch < self.engine.clock.wall()))
     }
 
-    /// Deletes every record of the infrastructure, the lease with them.
+    /// Deletes every record of the infrastructure, the lease with them. Its places stay known to the store:
+    /// a search for orphans asks them.
     pub async fn forget(self) -> Result<(), EngineError> {
         let infra = self.journal.infra().clone();
         let mut writes = vec![Write::Delete(infra_key(&infra))];
+        writes.extend(
+            self.journal.places().iter().map(|place| Write::Put(former_place_key(place), encode(place))),
+        );
         for table in
             Table::ALL.into_iter().filter(|t| !matches!(t, Table::Definition | Table::Infrastructure))
         {
@@ -188,53 +195,10 @@ impl Controller<'_> {
     }
 
     async fn bury(&self, mut record: InfraRecord, event: EventKind, text: &str) -> Result<(), EngineError> {
+        let before = record.word();
         record.closed_at = Some(self.engine.clock.wall());
         record.targets.clear();
-        let event = self.journal.event(event, None, text.to_owned());
+        let event = self.journal.event(event, None, text.to_owned()).from_to(before, record.word());
         self.journal.put_record(&record, vec![event]).await
-    }
-}
-
-/// A resource of ours without a record (its attempt was pruned, or the store is an old copy).
-fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp) -> Attempt {
-    let identity = &found.identity;
-    let cause = Cause("found without a record".to_owned());
-    Attempt {
-        id: identity.attempt.clone(),
-        slot: identity.slot.clone(),
-        node_id: identity.node_id.clone(),
-        generation: 0,
-        node: Node {
-            name: identity.slot.node.clone(),
-            definition: String::new(),
-            scaling: Scaling::default(),
-            scaling_source: None,
-            filter: None,
-            variables: Map::new(),
-            care: Default::default(),
-        },
-        implementation_index: 0,
-        implementation: Implementation {
-            resource: Map::new(),
-            contextualisation: None,
-            config_management: None,
-            health_check: None,
-        },
-        digest: String::new(),
-        request_digest: String::new(),
-        place: place.clone(),
-        phase: Phase::Live,
-        provider_id: Some(found.provider_id.clone()),
-        steps: Vec::new(),
-        cause,
-        created_at: now,
-        accepted_at: Some(now),
-        ready_at: None,
-        addresses: Vec::new(),
-        private_address: None,
-        failing: None,
-        checks: Vec::new(),
-        retire: None,
-        replace: None,
     }
 }

@@ -3,6 +3,7 @@
 mod assess;
 mod build;
 mod destroy;
+mod orphan;
 mod scale;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub use assess::{Health, Survey, assess, load, survey};
 pub use build::Built;
 pub use destroy::Demolished;
+pub use orphan::{Vacancy, vacancy};
 pub use scale::{known_node, request_scaling, waiting_requests};
 
 use crate::enact::{Enacted, enact};
@@ -61,6 +63,8 @@ pub struct Controller<'a> {
 
 /// Rounds of planning and enacting in one operation; each must have achieved something.
 const ROUNDS: usize = 12;
+/// One of so many controllers of an infrastructure prunes its history.
+const HISTORY_PRUNED_BY: u64 = 32;
 
 impl<'a> Controller<'a> {
     /// Takes the lease of `infra`, which need not exist yet. `on_wait` is told who holds it.
@@ -114,10 +118,18 @@ impl<'a> Controller<'a> {
         self.options.stop = CancellationToken::new();
     }
 
-    /// Lets go of the lease.
+    /// Lets go of the lease. Now and then the history is pruned before.
     pub async fn close(self) -> Result<(), EngineError> {
-        self.journal.prune_history(self.engine.clock.wall() - self.engine.policy.history).await?;
+        if self.journal.lease().number().is_multiple_of(HISTORY_PRUNED_BY) {
+            self.prune_history().await?;
+        }
         self.journal.release().await
+    }
+
+    /// Forgets journal records and events that are older than they are kept. For a controller that is kept
+    /// for long; others do it now and then when they are closed.
+    pub async fn prune_history(&self) -> Result<(), EngineError> {
+        self.journal.prune_history(self.engine.clock.wall() - self.engine.policy.history).await
     }
 
     /// Looks at everything and records what that changed.
@@ -203,9 +215,12 @@ impl<'a> Controller<'a> {
         if incomplete || (record.completed && pass.enacted.succeeded == 0) {
             return Ok(());
         }
+        let before = record.word();
         record.completed = true;
-        self.journal
-            .put_record(&record, vec![self.journal.event(EventKind::InfraReady, None, String::new())])
-            .await
+        let mut event = self.journal.event(EventKind::InfraReady, None, String::new());
+        if record.word() != before {
+            event = event.from_to(before, record.word());
+        }
+        self.journal.put_record(&record, vec![event]).await
     }
 }

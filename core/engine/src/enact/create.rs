@@ -258,6 +258,7 @@ impl Enactor<'_> {
         let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
         attempt.phase = Phase::Closed { outcome, at: self.engine.clock.wall() };
         let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), error.message.clone());
+        let event = event.from_to("empty", attempt.word());
         match self.journal.insert(attempt, vec![event]).await {
             Ok(()) => error.into(),
             Err(fatal) => fatal.into(),
