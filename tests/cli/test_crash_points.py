@@ -31,6 +31,14 @@ PROCESSES = """
     health_check: {ping: false}
 """
 
+#: They end at once when they are asked to.
+CONTAINERS = """
+'node_def:vm':
+  - resource: {type: docker, endpoint: '%s', origin: local, image: occopus-test/busybox, tag: latest}
+    contextualisation: {type: docker, env: [], command: [sh, -c, 'trap exit TERM; sleep 1000 & wait']}
+    health_check: {ping: false}
+"""
+
 DESCRIPTION = """
 user_id: tester
 infra_name: crash
@@ -81,8 +89,7 @@ def docker() -> Iterator[BackEnd]:
         (container,) = engine.containers(infra)[node_id]
         engine.call("rm", "-f", container)
 
-    definitions = docker_engine.definitions(engine.endpoint, vm="sleep 1000")
-    yield BackEnd(definitions, engine.containers, lose)
+    yield BackEnd(CONTAINERS % engine.endpoint, engine.containers, lose)
 
 
 class Trial:
