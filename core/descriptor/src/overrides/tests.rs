@@ -42,6 +42,7 @@ fn an_assignment_is_typed_as_a_plain_scalar_and_taken_whole() {
         ("[80, '443']", json!([80, "443"])),
         ("{a: {b: 1}}", json!({"a": {"b": 1}})),
         ("!!str 5", json!("5")),
+        ("!secret env:TOKEN", json!({"!secret": "env:TOKEN"})),
     ];
     for (value, expected) in cases {
         let given = assigned(&[&format!("s={value}")]);
