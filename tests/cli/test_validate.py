@@ -1,6 +1,6 @@
 """`occopus validate`: all problems of all files, each at its place, and nothing changed.
 
-The texts in `snapshots/` are compared exactly. After a wanted change, write them anew and read the difference:
+The texts in `snapshots/` are compared exactly. After a wanted change, write them anew and read what differs:
 
     UPDATE_SNAPSHOTS=1 python -m pytest tests/cli/test_validate.py
 """
@@ -56,7 +56,7 @@ NODES = """\
     health_check:
       ping: yes  # 7: a string in this YAML
 'node_def:server':
-  - resource: {type: ec2, endpoint: 'https://ec2.example.com', regionname: europe, image_id: ami-1, instance_type: t}
+  - resource: {type: ec2, endpoint: 'https://ec2.example.com', regionname: eu, image_id: a, instance_type: t}
     contextualisation:
       type: cloudinit
       context_template:

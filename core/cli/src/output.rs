@@ -170,7 +170,7 @@ impl Output {
         } else if let Error::Descriptor(problems) = error {
             let count = problems.errors().count();
             let problem = if count == 1 { "problem" } else { "problems" };
-            self.write_line(&problems.to_string());
+            self.write_line(&problems.shown(self.colors_progress()).to_string());
             self.error(&format!("{count} {problem} in the files; nothing was changed"));
         } else {
             self.error(&error.to_string());

@@ -180,6 +180,30 @@ fn a_use_inside_a_block_of_text_is_marked_on_its_own_line() {
 }
 
 #[test]
+fn a_use_inside_an_imported_text_is_marked_in_its_file() {
+    let definitions = "'node_def:c':\n- resource: {type: ec2, endpoint: 'https://e', regionname: r, image_id: i, \
+                       instance_type: t}\n  contextualisation:\n    type: cloudinit\n    \
+                       context_template: !text_import {url: file://init.sh}\n";
+    let infra = "infra_name: i\nuser_id: u\nnodes: [{name: n, type: c, scaling: {}}]\ndependencies: []\n";
+    let text = "#!/bin/sh\necho {{ name }} {{ variables.x }}\n";
+    let mut files = Files::new(&[("infra.yaml", infra), ("nodes.yaml", definitions), ("init.sh", text)]);
+    files.names.pop();
+    let findings = files.findings();
+    let [problem] = lints(&findings)[..] else { panic!("{:?}", findings.problems) };
+    assert_eq!(shown(problem), "2:20 OCC0506");
+    assert!(problem.location.as_ref().unwrap().file.ends_with("init.sh"), "{problem}");
+}
+
+#[test]
+fn a_use_behind_an_alias_is_marked_at_its_anchor() {
+    let nodes = definitions("{{ variables.x }}").replace("- \"A=", "- &A \"A=")
+        + "  contextualisation:\n    type: docker\n    env: [*A]\n";
+    let infra = "infra_name: i\nuser_id: u\nnodes: [{name: n, type: s, scaling: {}}]\ndependencies: []\n";
+    let files = Files::new(&[("infra.yaml", infra), ("nodes.yaml", &nodes)]);
+    assert_eq!(files.lints(), ["6:16 OCC0506"]);
+}
+
+#[test]
 fn a_template_that_can_never_be_rendered_is_an_error_at_its_place() {
     let text = "'node_def:c':\n- resource: {type: ec2, endpoint: 'https://e', regionname: r, image_id: i, \
                 instance_type: t}\n  contextualisation:\n    type: cloudinit\n    context_template:\n      \

@@ -19,7 +19,7 @@ pub(super) async fn run(session: &Session, files: &[PathBuf]) -> Result<u8, Erro
     for file in files {
         let (definitions, warnings) = occopus.define(file).await?;
         for warning in warnings.iter() {
-            output.write_line(&warning.to_string());
+            output.write_line(&warning.shown(output.colors_progress()).to_string());
         }
         names.extend(definitions.into_iter().map(|definition| definition.name));
     }

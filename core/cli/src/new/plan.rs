@@ -79,7 +79,7 @@ pub(super) fn show_warnings(output: &Output, warnings: &Diagnostics) {
         if LEFT_OUT.contains(&warning.code) {
             tracing::info!("{warning}");
         } else {
-            output.write_line(&warning.to_string());
+            output.write_line(&warning.shown(output.colors_progress()).to_string());
         }
     }
 }

@@ -51,7 +51,7 @@ fn inside(node: &Node, flaw: &Flaw) -> Option<Span> {
     let (text, number) = (node.as_str()?, flaw.line?);
     let line = text.lines().nth(number.checked_sub(1)?)?;
     let before = text.lines().take(number - 1).filter(|other| other.contains(line)).count();
-    let found = node.span.find(line, before)?;
+    let found = node.written().find(line, before)?;
     let column = found.column + flaw.column.unwrap_or(1).saturating_sub(1);
     // Where no column is known, the whole line is meant.
     let end_column = if flaw.column.is_some() { column + 1 } else { found.end_column };

@@ -20,7 +20,7 @@ impl Template<'_> {
         let text = self.node.as_str().unwrap_or_default();
         let found = text.get(range.clone()).zip(text.get(..range.start)).and_then(|(needle, before)| {
             // An occurrence that began before and reaches into the range would be none of the source's.
-            self.node.span.find(needle, before.matches(needle).count())
+            self.node.written().find(needle, before.matches(needle).count())
         });
         found.unwrap_or_else(|| self.node.span.clone())
     }

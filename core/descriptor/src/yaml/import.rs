@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::loader::{Loader, MAX_FILE_BYTES, Session, Stop};
 use super::node::Node;
-use super::source::Span;
+use super::source::{Source, Span};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 
@@ -43,8 +44,10 @@ pub(super) fn yaml(loader: &mut Loader<'_, '_>, node: Node, depth: usize) -> Res
 
 /// The content of the file that the mapping `node` names, as one text.
 pub(super) fn text(loader: &mut Loader<'_, '_>, node: Node) -> Result<Node, Stop> {
-    let Some((_, text)) = fetch(loader, &node)? else { return Ok(node) };
-    Ok(loader.text(&text, node.span))
+    let Some((path, text)) = fetch(loader, &node)? else { return Ok(node) };
+    let imported = loader.text(&text, node.span);
+    let source = Source::new(path.display().to_string(), text, loader.session.dialect.private);
+    Ok(Node { origin: Some(Arc::new(Span::of(source))), ..imported })
 }
 
 /// Path and content of the file named by the `url` of `node`; a problem is reported and gives `None`.

@@ -300,7 +300,10 @@ impl<'input> Loader<'_, 'input> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Stop> {
         match self.anchors.get(&anchor) {
-            Some(node) => Ok(Node { span, ..node.clone() }),
+            Some(node) => {
+                let origin = node.origin.clone().unwrap_or_else(|| Arc::new(node.span.clone()));
+                Ok(Node { span, origin: Some(origin), ..node.clone() })
+            }
             None => {
                 let problem = Diagnostic::error(codes::SYNTAX, "an alias stands inside its own anchor");
                 Err(self.session.stop(problem.at(&span).help("a value cannot contain itself")))
@@ -363,7 +366,8 @@ impl<'input> Loader<'_, 'input> {
 
     fn collection(&mut self, value: Value, span: Span, size: Size) -> Result<Node, Stop> {
         let identity = self.session.identity();
-        Ok(Node { value, span, identity, weight: size.weight + 1, height: size.height + 1 })
+        let (weight, height) = (size.weight + 1, size.height + 1);
+        Ok(Node { value, span, origin: None, identity, weight, height })
     }
 
     /// A value without parts.
@@ -372,7 +376,8 @@ impl<'input> Loader<'_, 'input> {
             Value::Str(text) | Value::BigInt(text) | Value::Date(text) => text.len(),
             _ => 0,
         };
-        Node { value, span, identity: self.session.identity(), weight: 1 + bytes / 64, height: 0 }
+        let identity = self.session.identity();
+        Node { value, span, origin: None, identity, weight: 1 + bytes / 64, height: 0 }
     }
 
     /// A text.

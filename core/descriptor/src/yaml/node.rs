@@ -14,6 +14,8 @@ pub struct Node {
     pub value: Value,
     /// Where it stands; for an alias, where the alias stands.
     pub span: Span,
+    /// Where its text is written, if that is elsewhere: in an imported file, or at the anchor of an alias.
+    pub(super) origin: Option<Arc<Span>>,
     /// An alias has the identity of its anchor; every other node one of its own.
     pub identity: usize,
     /// Size with aliases expanded, see [`super::MAX_WEIGHT`].
@@ -84,6 +86,12 @@ impl Value {
 }
 
 impl Node {
+    /// Where the text of the value is written: for an imported text in the imported file, for an alias at
+    /// its anchor.
+    pub fn written(&self) -> &Span {
+        self.origin.as_deref().unwrap_or(&self.span)
+    }
+
     /// The text, if this is one.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {

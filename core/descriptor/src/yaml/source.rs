@@ -69,6 +69,13 @@ pub struct Span {
 }
 
 impl Span {
+    /// All of `source`.
+    pub(super) fn of(source: Arc<Source>) -> Self {
+        let end_line = source.lines.len();
+        let end_column = source.line(end_line).map_or(0, |line| line.chars().count()) + 1;
+        Self { source, line: 1, column: 1, end_line, end_column }
+    }
+
     /// The first line of the span, for a diagnostic.
     pub fn location(&self) -> Location {
         let to_line_end = || {
