@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, Found, HandlerError, Observation, Place, Progress, ProviderId,
+    Access, Capabilities, CreateRequest, Found, HandlerError, Listed, Observation, Place, Progress, ProviderId,
     ResourceHandler, StepJournal,
 };
 use occopus_engine::ids::StoreId;
@@ -192,6 +192,10 @@ impl ResourceHandler for CrashHandler {
 
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
         self.between("find", self.inner.find(access, store)).await
+    }
+
+    async fn find_all(&self, access: &Access, store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        self.between("find", self.inner.find_all(access, store)).await
     }
 
     async fn destroy(

@@ -9,8 +9,8 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceType, ResourceType, Tag, TagSpecification};
 use aws_smithy_types::base64;
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Observation, Place,
-    ProviderId, ResourceHandler, ResourceState, StepJournal,
+    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Listed, Observation,
+    Place, ProviderId, ResourceHandler, ResourceState, StepJournal,
 };
 use occopus_engine::ids::StoreId;
 use serde_json::{Map, Value};
@@ -68,6 +68,22 @@ impl Ec2Handler {
     /// A handler with the given limits. Clients are made when they are needed.
     pub fn new(timing: Timing) -> Self {
         Self { clients: Clients::new(timing.call), timing }
+    }
+
+    /// The instances that exist, match `filter` and say who they are.
+    async fn living(&self, access: &Access, filter: Filter) -> Result<Vec<Listed>, HandlerError> {
+        let living = state::LIVING.iter().map(|&word| word.to_owned()).collect();
+        let living = Filter::builder().name("instance-state-name").set_values(Some(living)).build();
+        let instances = self.list(access, &[filter, living]).await?;
+        let listed = instances.iter().filter_map(|instance| {
+            let listed = state::listed(instance);
+            if listed.is_none() {
+                let id = instance.instance_id().unwrap_or_default();
+                tracing::warn!(place = %access.place, instance = id, "the tags of this instance were changed; it is left alone");
+            }
+            listed
+        });
+        Ok(listed.collect())
     }
 
     /// All instances that match `filters`, every page of them.
@@ -214,18 +230,12 @@ impl ResourceHandler for Ec2Handler {
 
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
         let owner = Filter::builder().name(format!("tag:{}", Identity::STORE_TAG)).values(store.as_str());
-        let living = state::LIVING.iter().map(|&word| word.to_owned()).collect();
-        let living = Filter::builder().name("instance-state-name").set_values(Some(living));
-        let instances = self.list(access, &[owner.build(), living.build()]).await?;
-        let found = instances.iter().filter_map(|instance| {
-            let found = state::found(instance);
-            if found.is_none() {
-                let id = instance.instance_id().unwrap_or_default();
-                tracing::warn!(place = %access.place, instance = id, "the tags of this instance were changed; it is left alone");
-            }
-            found
-        });
-        Ok(found.collect())
+        let listed = self.living(access, owner.build()).await?;
+        Ok(listed.into_iter().map(|listed| listed.found).collect())
+    }
+
+    async fn find_all(&self, access: &Access, _store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        self.living(access, Filter::builder().name("tag-key").values(Identity::STORE_TAG).build()).await
     }
 
     async fn destroy(

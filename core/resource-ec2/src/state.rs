@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::Instance;
-use occopus_engine::handler::{Found, Identity, Observation, ProviderId, ResourceState};
+use jiff::Timestamp;
+use occopus_engine::handler::{Found, Identity, Listed, Observation, ProviderId, ResourceState};
 
 /// The states of instances that exist: what `find` lists.
 pub(crate) const LIVING: [&str; 4] = ["pending", "running", "stopping", "stopped"];
@@ -25,15 +26,17 @@ pub(crate) fn observation(instance: &Instance) -> Observation {
     Observation { state: state(word), detail, addresses, private_address }
 }
 
-/// `instance` as one of ours; `None` if its tags do not say whose it is.
-pub(crate) fn found(instance: &Instance) -> Option<Found> {
+/// `instance` as one of Occopus; `None` if its tags do not say whose it is.
+pub(crate) fn listed(instance: &Instance) -> Option<Listed> {
     let tag = |tag: &aws_sdk_ec2::types::Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
     let tags: BTreeMap<String, String> = instance.tags().iter().filter_map(tag).collect();
-    Some(Found {
+    let found = Found {
         identity: Identity::from_tags(&tags)?,
         provider_id: ProviderId::plain(instance.instance_id()?),
         state: state(state_word(instance)),
-    })
+    };
+    let launched = instance.launch_time().map(|time| Timestamp::from_second(time.secs()));
+    Some(Listed { found, created_at: launched.and_then(Result::ok) })
 }
 
 fn state_word(instance: &Instance) -> &str {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, Found, HandlerError, Observation, Place, Progress, ProviderId,
-    ResourceHandler, StepJournal,
+    Access, Capabilities, CreateRequest, Found, HandlerError, Listed, Observation, Place, Progress,
+    ProviderId, ResourceHandler, StepJournal,
 };
 use occopus_engine::ids::StoreId;
 use serde_json::{Map, Value};
@@ -142,6 +142,10 @@ impl ResourceHandler for Faults {
 
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
         self.play(Call::Find, self.inner.find(access, store)).await
+    }
+
+    async fn find_all(&self, access: &Access, store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        self.play(Call::Find, self.inner.find_all(access, store)).await
     }
 
     async fn destroy(

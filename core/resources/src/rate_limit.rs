@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use occopus_engine::clock::Clock;
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, Place, Progress,
-    ProviderId, ResourceHandler, StepJournal,
+    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Listed, Observation, Place,
+    Progress, ProviderId, ResourceHandler, StepJournal,
 };
 use occopus_engine::ids::StoreId;
 use serde_json::{Map, Value};
@@ -140,6 +140,11 @@ impl ResourceHandler for RateLimit {
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
         self.pass(&access.place, Kind::Read).await?;
         self.inner.find(access, store).await
+    }
+
+    async fn find_all(&self, access: &Access, store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        self.pass(&access.place, Kind::Read).await?;
+        self.inner.find_all(access, store).await
     }
 
     async fn destroy(

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use occopus_engine::clock::{Clock, Random};
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, Place, Progress,
-    ProviderId, ResourceHandler, StepJournal,
+    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Listed, Observation, Place,
+    Progress, ProviderId, ResourceHandler, StepJournal,
 };
 use occopus_engine::ids::StoreId;
 use serde_json::{Map, Value};
@@ -164,6 +164,10 @@ impl ResourceHandler for Retry {
 
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
         self.repeat_read(|| self.inner.find(access, store)).await
+    }
+
+    async fn find_all(&self, access: &Access, store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        self.repeat_read(|| self.inner.find_all(access, store)).await
     }
 
     async fn destroy(

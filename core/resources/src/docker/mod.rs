@@ -27,8 +27,8 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use occopus_engine::clock::Clock;
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Observation, Place,
-    Progress, ProviderId, ResourceHandler, ResourceState, StepJournal,
+    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Listed, Observation,
+    Place, Progress, ProviderId, ResourceHandler, ResourceState, StepJournal,
 };
 use occopus_engine::ids::StoreId;
 use serde_json::{Map, Value};
@@ -156,21 +156,12 @@ impl ResourceHandler for DockerHandler {
 
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
         let engine = self.engine(access).await?;
-        let summaries = engine.list("label", vec![format!("{}={store}", Identity::STORE_TAG)]).await?;
-        let now = self.clock.wall();
-        let found = summaries.into_iter().filter_map(|summary| {
-            let (state, _) = state::state(&summary, now);
-            let id = summary.id?;
-            let identity = Identity::from_tags(&summary.labels?.into_iter().collect());
-            if identity.is_none() {
-                tracing::warn!(
-                    "container {id} at {} has labels of Occopus that cannot be read",
-                    engine.endpoint
-                );
-            }
-            Some(Found { identity: identity?, provider_id: ProviderId::plain(id), state })
-        });
-        Ok(found.collect())
+        let listed = engine.tagged(format!("{}={store}", Identity::STORE_TAG), self.clock.wall()).await?;
+        Ok(listed.into_iter().map(|listed| listed.found).collect())
+    }
+
+    async fn find_all(&self, access: &Access, _store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        self.engine(access).await?.tagged(Identity::STORE_TAG.to_owned(), self.clock.wall()).await
     }
 
     async fn destroy(
@@ -224,6 +215,23 @@ impl Engine {
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let listing = self.docker.list_containers(Some(options)).await;
         listing.map_err(|error| self.read_error("list containers", &error))
+    }
+
+    /// All containers with `label` that say who they are, at the wall-clock time `now`.
+    async fn tagged(&self, label: String, now: Timestamp) -> Result<Vec<Listed>, HandlerError> {
+        let tagged = self.list("label", vec![label]).await?.into_iter().filter_map(|summary| {
+            let (state, _) = state::state(&summary, now);
+            let created_at = summary.created.and_then(|at| Timestamp::from_second(at).ok());
+            let id = summary.id?;
+            let identity = Identity::from_tags(&summary.labels?.into_iter().collect());
+            if identity.is_none() {
+                let endpoint = &self.endpoint;
+                tracing::warn!("container {id} at {endpoint} has labels of Occopus that cannot be read");
+            }
+            let found = Found { identity: identity?, provider_id: ProviderId::plain(id), state };
+            Some(Listed { found, created_at })
+        });
+        Ok(tagged.collect())
     }
 
     /// What `summary`, or its absence from a listing, says at the wall-clock time `now`.

@@ -18,7 +18,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use occopus_engine::handler::Identity;
 use serde::{Deserialize, Serialize};
@@ -85,11 +85,34 @@ impl Folder {
     /// All folders below `base` of `store`.
     pub(super) fn all(base: &Path, store: &str) -> io::Result<Vec<Self>> {
         let Some(store) = component(store) else { return Ok(Vec::new()) };
+        Self::below(&base.join(store))
+    }
+
+    /// All folders below `base` of other stores than `store`, as far as they may be read: they can belong
+    /// to another user.
+    pub(super) fn all_of_others(base: &Path, store: &str) -> io::Result<Vec<Self>> {
+        let own = component(store).map(|store| base.join(store));
         let mut all = Vec::new();
-        for infra in subfolders(&base.join(store))? {
+        for other in subfolders(base)?.into_iter().filter(|folder| Some(folder) != own.as_ref()) {
+            match Self::below(&other) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                folders => all.extend(folders?),
+            }
+        }
+        Ok(all)
+    }
+
+    fn below(store: &Path) -> io::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for infra in subfolders(store)? {
             all.extend(subfolders(&infra)?.into_iter().map(Self));
         }
         Ok(all)
+    }
+
+    /// When the instance was prepared, if it can be told.
+    pub(super) fn prepared_at(&self) -> Option<SystemTime> {
+        fs::metadata(self.0.join(RECORD)).and_then(|record| record.modified()).ok()
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -16,15 +16,16 @@ mod stop;
 use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use occopus_engine::clock::{Clock, Random};
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Observation, Place,
-    ProviderId, ResourceHandler, ResourceState, StepJournal,
+    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Listed, Observation,
+    Place, ProviderId, ResourceHandler, ResourceState, StepJournal,
 };
 use occopus_engine::ids::StoreId;
 use serde_json::{Map, Value};
@@ -231,18 +232,20 @@ impl ResourceHandler for ProcessHandler {
         self.check_place(&access.place)?;
         let (base, store) = (self.base.clone(), store.clone());
         blocking(move || {
-            let failed = |path: &std::path::Path| trouble(format!("cannot read {}", path.display()));
-            let boot = boot_id()?;
-            let mut all = Vec::new();
-            for folder in Folder::all(&base, store.as_str()).map_err(failed(&base))? {
-                let Some(record) = folder.record().map_err(failed(folder.path()))? else { continue };
-                let state = observe(&folder, &boot).map_err(failed(folder.path()))?.state;
-                if record.identity.store == store && state != ResourceState::Gone {
-                    let provider_id = provider_id(&record.identity);
-                    all.push(Found { identity: record.identity, provider_id, state });
-                }
-            }
-            Ok(all)
+            let all = Folder::all(&base, store.as_str()).map_err(unreadable(&base))?;
+            let listed = list(all)?.into_iter().map(|listed| listed.found);
+            Ok(listed.filter(|found| found.identity.store == store).collect())
+        })
+        .await
+    }
+
+    async fn find_all(&self, access: &Access, store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
+        self.check_place(&access.place)?;
+        let (base, store) = (self.base.clone(), store.clone());
+        blocking(move || {
+            let mut all = Folder::all(&base, store.as_str()).map_err(unreadable(&base))?;
+            all.extend(Folder::all_of_others(&base, store.as_str()).map_err(unreadable(&base))?);
+            list(all)
         })
         .await
     }
@@ -272,6 +275,27 @@ fn provider_id(identity: &Identity) -> ProviderId {
     let parts = [("store", identity.store.as_str()), ("infra", identity.infra.as_str())];
     let parts = parts.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     ProviderId { parts, ..ProviderId::plain(identity.attempt.as_str()) }
+}
+
+/// The instances in `folders` that exist.
+fn list(folders: Vec<Folder>) -> Result<Vec<Listed>, HandlerError> {
+    let boot = boot_id()?;
+    let mut all = Vec::new();
+    for folder in folders {
+        let Some(record) = folder.record().map_err(unreadable(folder.path()))? else { continue };
+        let state = observe(&folder, &boot).map_err(unreadable(folder.path()))?.state;
+        if state != ResourceState::Gone {
+            let provider_id = provider_id(&record.identity);
+            let found = Found { identity: record.identity, provider_id, state };
+            let created_at = folder.prepared_at().and_then(|at| Timestamp::try_from(at).ok());
+            all.push(Listed { found, created_at });
+        }
+    }
+    Ok(all)
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> HandlerError + use<> {
+    trouble(format!("cannot read {}", path.display()))
 }
 
 /// State of the instance in `folder`, while the machine's run is `boot`.
