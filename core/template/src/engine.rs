@@ -9,7 +9,7 @@ use crate::error::{Fault, Spot};
 use crate::functions::{self, Directory};
 use crate::guard::guarded;
 use crate::scan::{self, Kind, Operator};
-use crate::{methods, printing, section};
+use crate::{filters, methods, printing, section};
 
 /// Work a single rendering may do: steps of the engine; the same budget bounds its memory to 64 MiB.
 const FUEL: u64 = 1_000_000;
@@ -29,6 +29,7 @@ impl Engine {
         let mut environment = Environment::new();
         minijinja_contrib::add_to_environment(&mut environment);
         methods::add(&mut environment);
+        filters::add(&mut environment);
         functions::add_common(&mut environment);
         // Not Jinja2's, and it would print every variable.
         environment.remove_global("debug");

@@ -7,6 +7,7 @@
 mod command;
 mod engine;
 mod error;
+mod filters;
 mod flaws;
 mod functions;
 mod guard;

@@ -16,9 +16,6 @@ pub(crate) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("center", |value: Value, width: Option<i64>| {
         text(&value).map(|text| pad(&text, width.unwrap_or(80), ' ', Side::Both))
     });
-    environment.add_filter("forceescape", |value: Value| {
-        text(&value).map(|text| minijinja::HtmlEscape(&text).to_string())
-    });
     environment.add_filter("string", |value: Value| text(&value));
     environment.add_filter("format", format);
     environment.add_filter("tojson", tojson);
@@ -44,7 +41,21 @@ fn format(state: &mut State, format: &Value, arguments: Rest<ValueOrKwargs>) -> 
 fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     // What is too large or too deep to be printed is so for JSON, too.
     text(value)?;
-    minijinja::filters::tojson(value, indent, kwargs)
+    let json = minijinja::filters::tojson(value, indent, kwargs)?;
+    let mut output = String::new();
+    for character in json.as_str().unwrap_or_default().chars() {
+        if character.is_ascii() {
+            output.push(character);
+        } else {
+            // As Python: everything is readable in ASCII.
+            let mut units = [0; 2];
+            character
+                .encode_utf16(&mut units)
+                .iter()
+                .for_each(|unit| output.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    Ok(Value::from_safe_string(output))
 }
 
 fn wordwrap(value: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
@@ -57,7 +68,7 @@ fn wordwrap(value: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Val
 }
 
 /// Gives positional arguments their names: the engine's own filters take named ones only.
-fn named(names: &[&str], arguments: Rest<Value>, kwargs: &Kwargs) -> Result<Kwargs, Error> {
+pub(crate) fn named(names: &[&str], arguments: Rest<Value>, kwargs: &Kwargs) -> Result<Kwargs, Error> {
     if arguments.len() > names.len() {
         return Err(ErrorKind::TooManyArguments.into());
     }
@@ -141,7 +152,10 @@ fn text_method(text: &str, name: &str, arguments: &[Value]) -> Result<Value, Err
 const MAX_TEXT: usize = 16 << 20;
 
 /// Refuses what would give more than [`MAX_TEXT`]: `parts` are numbers of pieces and the size of each.
-fn check_size(method: &str, parts: impl IntoIterator<Item = (usize, usize)>) -> Result<(), Refusal> {
+pub(crate) fn check_size(
+    method: &str,
+    parts: impl IntoIterator<Item = (usize, usize)>,
+) -> Result<(), Refusal> {
     let sizes = parts.into_iter().map(|(count, size)| count.saturating_mul(size));
     if sizes.fold(0_usize, usize::saturating_add) <= MAX_TEXT {
         return Ok(());

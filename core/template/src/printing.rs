@@ -20,6 +20,14 @@ pub(crate) fn text(value: &Value) -> Result<String, Refusal> {
     if matches!(value.kind(), ValueKind::String | ValueKind::Undefined) {
         return Ok(value.to_string());
     }
+    representation(value)
+}
+
+/// `repr(value)`.
+///
+/// # Errors
+/// The value is too large or too deep to print.
+pub(crate) fn representation(value: &Value) -> Result<String, Refusal> {
     let mut printer = Printer { output: String::new(), depth: 0 };
     let printed = printer.representation(value);
     printed.map_err(|_| {

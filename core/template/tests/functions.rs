@@ -1,5 +1,7 @@
 //! The functions of templates, their warnings and their refusals; what the trial rendering finds.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod common;
 
 use std::sync::Arc;
