@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::secret::SecretRef;
 use crate::yaml::{self, Dialect, Node, Value};
 
 pub use format::{Format, FormatError, Record};
@@ -64,8 +65,10 @@ pub struct RedisSettings {
     pub altdbs: Vec<(String, u32)>,
     /// `username` to log in with; not known to Occopus 1.10.
     pub username: Option<String>,
-    /// `password` to log in with; not known to Occopus 1.10.
+    /// `password` to log in with, as written; not known to Occopus 1.10.
     pub password: Option<String>,
+    /// Where `password` says that the password is kept.
+    pub password_secret: Option<SecretRef>,
     /// `tls`: talk to it over TLS; not known to Occopus 1.10.
     pub tls: bool,
     /// `allow_volatile_store`: use it even if it can lose data; not known to Occopus 1.10.
@@ -189,13 +192,19 @@ fn redis(uds: &Node, diagnostics: &mut Diagnostics) -> Option<RedisSettings> {
         return None;
     }
     let optional = |key: &str| uds.get(key).filter(|node| !node.is_null());
+    let password = optional("password");
+    let secret = |node: &Node| match &node.value {
+        Value::Secret(reference) => Some(SecretRef::clone(reference)),
+        _ => None,
+    };
     Some(RedisSettings {
         host: optional("host").map_or_else(|| "localhost".to_owned(), Node::to_text),
         port: number(uds.get("port"), 6379, "port of the Redis", diagnostics),
         db: number(uds.get("db"), 0, "db of the Redis", diagnostics),
         altdbs: altdbs(uds, diagnostics),
         username: optional("username").map(Node::to_text),
-        password: optional("password").map(Node::to_text),
+        password: password.filter(|node| secret(node).is_none()).map(Node::to_text),
+        password_secret: password.and_then(secret),
         tls: optional("tls").is_some_and(|node| flag(node, "tls", diagnostics)),
         allow_volatile: optional("allow_volatile_store")
             .is_some_and(|node| flag(node, "allow_volatile_store", diagnostics)),
@@ -327,6 +336,12 @@ logging: {version: 1}
         assert_eq!((redis.username.as_deref(), redis.password.as_deref()), (Some("bob"), Some("s3cret")));
         assert!(redis.tls && !redis.allow_volatile);
         assert!(!format!("{redis:?}").contains("s3cret"));
+        let text = "components: {uds: !UDS {protocol: redis, password: !secret env:PASSWORD}}";
+        let redis = load(text).unwrap().0.redis.unwrap();
+        assert_eq!(
+            (redis.password, redis.password_secret),
+            (None, Some(SecretRef::Env("PASSWORD".to_owned())))
+        );
     }
 
     #[test]

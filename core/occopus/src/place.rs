@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use occopus_descriptor::configuration::Configuration;
+use occopus_descriptor::configuration::{Configuration, RedisSettings};
+use occopus_engine::clock::SystemClock;
+use occopus_engine::secret::Secrets;
 use occopus_engine::store::Store;
 use occopus_store::redis::{PASSWORD_VARIABLE, RedisAddress, RedisOptions};
 use occopus_store::sealed::{KEY_FILE_VARIABLE, Sealed, key_file};
 use occopus_store::{RedisStore, SqliteStore, location};
 
 use crate::error::Error;
+use crate::secrets::EnvironmentAndFiles;
 use crate::settings::Settings;
 
 /// The environment variable that allows a store which can lose data; see
@@ -27,14 +30,14 @@ pub(crate) struct Place {
 }
 
 /// What was chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Choice {
     File(PathBuf),
-    Redis(RedisAddress, Volatile),
+    /// The Redis of an option or of the environment.
+    NamedRedis(RedisAddress),
+    /// The Redis of the configuration.
+    ConfiguredRedis(RedisSettings),
 }
-
-/// Whether a Redis may be one that loses data, as far as its own settings say.
-type Volatile = bool;
 
 /// Opens the store that `settings`, the environment or `configuration` name, or the default one.
 pub(crate) async fn open(settings: &Settings, configuration: Option<&Configuration>) -> Result<Place, Error> {
@@ -50,17 +53,30 @@ pub(crate) async fn open(settings: &Settings, configuration: Option<&Configurati
             let store = sealed(SqliteStore::open(&path).await?, &path);
             Ok(Place { store, redis: None, folder: folder_of(path) })
         }
-        Choice::Redis(address, volatile) => {
+        Choice::NamedRedis(address) => {
             let address = if dry_run { address.for_dry_runs() } else { address };
-            let address = address.or_password(std::env::var(PASSWORD_VARIABLE).ok());
-            let allow_volatile = volatile || settings.allow_volatile_store || allowed_by_environment();
-            let options = RedisOptions { allow_volatile, ..RedisOptions::default() };
-            let folder = folder_of(location::default_location(&environment)?);
-            let redis = RedisStore::open(address, options).await?;
-            let store = sealed(redis.clone(), &folder.join(format!("redis-{}", redis.id())));
-            Ok(Place { store, redis: Some(redis), folder })
+            open_redis(address, settings.allow_volatile_store, &environment).await
+        }
+        Choice::ConfiguredRedis(redis) => {
+            let address = RedisAddress::from(&redis).or_password(kept_password(&redis, settings).await?);
+            let address = if dry_run { address.for_dry_runs() } else { address };
+            open_redis(address, settings.allow_volatile_store || redis.allow_volatile, &environment).await
         }
     }
+}
+
+async fn open_redis(
+    address: RedisAddress,
+    allow_volatile: bool,
+    environment: &location::Environment,
+) -> Result<Place, Error> {
+    let address = address.or_password(std::env::var(PASSWORD_VARIABLE).ok());
+    let allow_volatile = allow_volatile || allowed_by_environment();
+    let options = RedisOptions { allow_volatile, ..RedisOptions::default() };
+    let folder = folder_of(location::default_location(environment)?);
+    let redis = RedisStore::open(address, options).await?;
+    let store = sealed(redis.clone(), &folder.join(format!("redis-{}", redis.id())));
+    Ok(Place { store, redis: Some(redis), folder })
 }
 
 /// The file of the embedded store, whether there is one or not; `None` if the store is a Redis.
@@ -70,7 +86,18 @@ pub(crate) fn file(
 ) -> Result<Option<PathBuf>, Error> {
     match choose(settings, configuration, &location::Environment::of_process())? {
         Choice::File(path) => Ok(Some(path)),
-        Choice::Redis(..) => Ok(None),
+        Choice::NamedRedis(_) | Choice::ConfiguredRedis(_) => Ok(None),
+    }
+}
+
+/// The password that the configuration says is kept elsewhere.
+async fn kept_password(redis: &RedisSettings, settings: &Settings) -> Result<Option<String>, Error> {
+    let Some(reference) = redis.password_secret.clone() else { return Ok(None) };
+    let secrets = Secrets::new(Arc::new(EnvironmentAndFiles::default()), settings.redactor.clone());
+    let (mut read, missing) = secrets.read_all(&SystemClock, [reference.clone()].into()).await;
+    match missing.into_iter().next() {
+        Some(error) => Err(Error::Usage(format!("the password of the Redis: {error}"))),
+        None => Ok(read.remove(&reference)),
     }
 }
 
@@ -106,13 +133,11 @@ fn choose(
                  into {PASSWORD_VARIABLE} and leave it out"
             )));
         }
-        return Ok(Choice::Redis(address, false));
+        return Ok(Choice::NamedRedis(address));
     }
     let configured = configuration.and_then(|configuration| configuration.store.as_deref());
     match configuration.and_then(|configuration| configuration.redis.as_ref()) {
-        Some(redis) if named.is_none() && configured.is_none() => {
-            Ok(Choice::Redis(RedisAddress::from(redis), redis.allow_volatile))
-        }
+        Some(redis) if named.is_none() && configured.is_none() => Ok(Choice::ConfiguredRedis(redis.clone())),
         _ => Ok(Choice::File(location::location(option, configured, environment)?)),
     }
 }
@@ -140,10 +165,12 @@ mod tests {
 
     fn chosen(option: Option<&str>, variable: Option<&str>, text: &str) -> String {
         let settings = Settings { store: option.map(Into::into), ..Settings::default() };
-        match choose(&settings, Some(&configuration(text)), &environment(variable)).unwrap() {
-            Choice::File(path) => path.display().to_string(),
-            Choice::Redis(address, _) => address.to_string().split(' ').next().unwrap().to_owned(),
-        }
+        let address = match choose(&settings, Some(&configuration(text)), &environment(variable)).unwrap() {
+            Choice::File(path) => return path.display().to_string(),
+            Choice::NamedRedis(address) => address,
+            Choice::ConfiguredRedis(settings) => RedisAddress::from(&settings),
+        };
+        address.to_string().split(' ').next().unwrap().to_owned()
     }
 
     #[test]

@@ -260,6 +260,10 @@ impl Link {
                 "writes its changes to disk once a second only: if its machine loses power, the last two seconds of \
                  records are lost. Set 'appendfsync always' in its redis.conf"
             }
+            Durability::Unknown => {
+                "does not tell us when its changes are on disk: make sure that its redis.conf has 'appendfsync \
+                 always', and allow its user 'config|get'"
+            }
             Durability::Volatile => {
                 "can lose records of what exists in your clouds, which --allow-volatile-store, the environment or the \
                  configuration allows"

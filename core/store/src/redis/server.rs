@@ -16,6 +16,8 @@ pub(super) enum Durability {
     Awaited,
     /// Writes are on disk within a second or two; a machine that loses its power loses them.
     Soon,
+    /// It may not be asked when writes are on disk.
+    Unknown,
     /// Writes can be lost at any time, and the user has allowed it.
     Volatile,
 }
@@ -47,6 +49,7 @@ pub(super) fn judge(
         ))),
         None if appendfsync == Some("always") => Ok(Durability::Always),
         None if info.version() >= KNOWS_WAITAOF => Ok(Durability::Awaited),
+        None if appendfsync.is_none() => Ok(Durability::Unknown),
         None => Ok(Durability::Soon),
     }
 }
@@ -146,7 +149,7 @@ mod tests {
     fn durability_depends_on_the_flushing_of_the_append_only_file() {
         assert_eq!(judge(GOOD, Some("always"), false), Ok(Durability::Always));
         assert_eq!(judge(GOOD, Some("everysec"), false), Ok(Durability::Soon));
-        assert_eq!(judge(GOOD, None, false), Ok(Durability::Soon));
+        assert_eq!(judge(GOOD, None, false), Ok(Durability::Unknown));
         for version in ["7.2.0", "7.4.1", "8.0.0"] {
             assert_eq!(
                 judge(&with("redis_version", version), Some("everysec"), false),
