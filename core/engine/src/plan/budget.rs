@@ -18,12 +18,13 @@ pub(super) enum Turn<'a> {
     Later(String),
 }
 
-/// Decides whether `slot` may be filled now. `failing` is its present attempt if that is to be replaced.
+/// Decides whether a slot may be filled now, given its `closed` attempts. `failing` is its present attempt
+/// if that is to be replaced.
 pub(super) fn turn<'a>(
     situation: &'a Situation,
     policy: &Policy,
     node: &Node,
-    slot: &Slot,
+    (slot, closed): (&Slot, &[&Attempt]),
     failing: Option<&Attempt>,
 ) -> Turn<'a> {
     let candidates = situation.generation.candidates(node, slot.index);
@@ -33,8 +34,7 @@ pub(super) fn turn<'a>(
     // What is dated in the future was made before the clock was set back, nobody knows how long ago. It
     // must not hold the slot back until the clock has caught up.
     let counts = |attempt: &&Attempt| last_change(attempt) <= situation.now;
-    let closed = situation.closed.iter().filter(|attempt| attempt.slot == *slot);
-    let mut history: Vec<&Attempt> = closed.chain(failing).filter(counts).collect();
+    let mut history: Vec<&Attempt> = closed.iter().copied().chain(failing).filter(counts).collect();
     history.sort_by_key(|attempt| attempt.created_at);
     // A user who asks for a build wants it tried now, whatever failed before; each build has its own budget.
     let counted = match situation.eager {

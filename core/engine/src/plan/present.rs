@@ -6,12 +6,23 @@ use occopus_descriptor::model::{Heal, Node, ScaleDown};
 
 use super::absent::dependants_first;
 use super::budget::{Turn, turn};
-use super::{Instance, Note, Order, Plan, Situation, What};
+use super::{Action, Instance, Note, Order, Plan, Situation, What};
 use crate::engine::Policy;
 use crate::handler::Found;
-use crate::ids::Slot;
+use crate::ids::{AttemptId, Slot};
 use crate::judge::InstanceState;
 use crate::record::{Attempt, Cause, Outcome, Phase};
+
+/// What holds for all instances of a node.
+struct Outlook<'a> {
+    node: &'a Node,
+    /// The actions behind which new instances come; else the node that will not be ready.
+    behind: Result<Vec<usize>, &'a str>,
+    /// Whether an unresponsive instance may be replaced, if there is one.
+    replaces: bool,
+    /// Whether nodes that wait for an unhealthy instance, if there is one, lack instances.
+    is_missed: bool,
+}
 
 /// How a wanted slot becomes ready.
 enum Path {
@@ -27,6 +38,10 @@ struct Planner<'a> {
     situation: &'a Situation,
     policy: &'a Policy,
     plan: Plan,
+    /// The instances of each node, oldest first.
+    instances: BTreeMap<&'a str, Vec<&'a Instance>>,
+    /// The closed attempts of each slot.
+    closed: BTreeMap<&'a Slot, Vec<&'a Attempt>>,
     /// For each node how its wanted slots become ready.
     paths: BTreeMap<&'a str, Vec<Path>>,
     /// What the description leaves out, but ran before it.
@@ -44,12 +59,20 @@ pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
         situation,
         policy,
         plan: Plan::default(),
+        instances: BTreeMap::new(),
+        closed: BTreeMap::new(),
         paths: BTreeMap::new(),
         held: Vec::new(),
         removals: BTreeMap::new(),
         starts: Vec::new(),
         suspicious: false,
     };
+    for instance in &situation.instances {
+        planner.instances.entry(&instance.attempt.slot.node).or_default().push(instance);
+    }
+    for attempt in &situation.closed {
+        planner.closed.entry(&attempt.slot).or_default().push(attempt);
+    }
     planner.warn_of_doubts();
     for name in &situation.topology.order {
         if let Some(node) = situation.generation.infrastructure.node(name) {
@@ -90,11 +113,10 @@ impl<'a> Planner<'a> {
         let limits = node.scaling;
         let target = self.situation.record.targets.get(&node.name).copied().unwrap_or(limits.min);
         let target = target.clamp(limits.min, limits.max) as usize;
-        let mine: Vec<&'a Instance> =
-            self.situation.instances.iter().filter(|i| i.attempt.slot.node == node.name).collect();
+        let mine = self.of_node(&node.name).to_vec();
         let being_destroyed = self.continue_destroys(&mine);
         // A slot is free when its instance is being destroyed; one that is still to be removed holds it.
-        let mut taken: BTreeSet<u32> = mine
+        let taken: BTreeSet<u32> = mine
             .iter()
             .map(|i| &i.attempt.slot)
             .filter(|s| !being_destroyed.contains_key(*s))
@@ -105,25 +127,55 @@ impl<'a> Planner<'a> {
 
         let mut paths: Vec<Path> = Vec::new();
         let have = kept.len();
+        let outlook = self.outlook(node);
         for instance in kept {
-            let path = self.keep(node, instance);
+            let path = self.keep(&outlook, instance);
             paths.push(path);
         }
-        while paths.len() < target {
-            let index = (1..).find(|index| !taken.contains(index)).unwrap_or(u32::MAX);
-            taken.insert(index);
+        for index in (1..).filter(|index| !taken.contains(index)).take(target.saturating_sub(have)) {
             let slot = Slot::new(&node.name, index);
             let after = being_destroyed.get(&slot).map_or(&[][..], Vec::as_slice);
             let path = match self.late_for(&slot) {
                 Some(found) => self.adopt(found, after),
                 None => {
                     let cause = Cause(format!("'{}' has {have} of {target} instances", node.name));
-                    self.create(node, slot, cause, None, after)
+                    self.create(&outlook, slot, cause, None, after)
                 }
             };
             paths.push(path);
         }
         self.paths.insert(&node.name, paths);
+    }
+
+    fn of_node(&self, name: &str) -> &[&'a Instance] {
+        self.instances.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Found out once for all instances of a node, so that planning many takes no more than planning each.
+    fn outlook(&self, node: &'a Node) -> Outlook<'a> {
+        let has = |wanted: InstanceState| self.of_node(&node.name).iter().any(|i| state(i) == wanted);
+        Outlook {
+            node,
+            behind: self.behind(node),
+            replaces: has(InstanceState::Unresponsive) && self.may_replace_unresponsive(node),
+            is_missed: has(InstanceState::Unhealthy) && self.has_missing_dependants(node),
+        }
+    }
+
+    /// The actions that make ready what `node` depends on; else a node that will not be ready.
+    fn behind(&self, node: &Node) -> Result<Vec<usize>, &'a str> {
+        let situation = self.situation;
+        let mut needs = Vec::new();
+        for dependee in situation.topology.waits_for(&node.name) {
+            for path in self.paths.get(dependee.as_str()).into_iter().flatten() {
+                match path {
+                    Path::Ready => {}
+                    Path::By(number) => needs.push(*number),
+                    Path::Blocked => return Err(dependee.as_str()),
+                }
+            }
+        }
+        Ok(needs)
     }
 
     /// Repeats what was begun, and returns the slots that it will free.
@@ -214,7 +266,8 @@ impl<'a> Planner<'a> {
     }
 
     /// What a wanted instance needs: nothing, waiting, settling or replacing.
-    fn keep(&mut self, node: &'a Node, instance: &Instance) -> Path {
+    fn keep(&mut self, outlook: &Outlook<'a>, instance: &Instance) -> Path {
+        let node = outlook.node;
         let attempt = &instance.attempt;
         let reason = instance.verdict.as_ref().map_or("", |verdict| verdict.reason.as_str());
         if let Phase::Creating { error, .. } = &attempt.phase {
@@ -223,24 +276,22 @@ impl<'a> Planner<'a> {
                 None => "its creation was interrupted".to_owned(),
             });
             let what = What::Settle { attempt: attempt.id.clone(), wanted: true };
-            return self.start(node, attempt.slot.clone(), what, cause);
+            return self.start(outlook, attempt.slot.clone(), what, cause);
         }
         if let Some(cause) = &attempt.replace {
-            return self.exchange(node, attempt, cause.clone(), state(instance).is_lost());
+            return self.exchange(outlook, attempt, cause.clone(), state(instance).is_lost());
         }
         match state(instance) {
             InstanceState::Ready => Path::Ready,
-            InstanceState::Pending => self.await_ready(node, attempt, reason),
-            InstanceState::Unhealthy
-                if self.situation.eager.is_some() || self.has_missing_dependants(node) =>
-            {
-                self.await_ready(node, attempt, reason)
+            InstanceState::Pending => self.await_ready(outlook, attempt, reason),
+            InstanceState::Unhealthy if self.situation.eager.is_some() || outlook.is_missed => {
+                self.await_ready(outlook, attempt, reason)
             }
             InstanceState::Unhealthy => self.defer(attempt.slot.clone(), reason.to_owned()),
             InstanceState::Unknown => {
                 self.defer(attempt.slot.clone(), format!("its state is unknown: {reason}"))
             }
-            InstanceState::Unresponsive if !self.may_replace_unresponsive(node) => {
+            InstanceState::Unresponsive if !outlook.replaces => {
                 self.defer(attempt.slot.clone(), format!("{reason}; too many fail at once to replace it"))
             }
             InstanceState::Unresponsive | InstanceState::Dead | InstanceState::Gone
@@ -258,37 +309,42 @@ impl<'a> Planner<'a> {
             }
             InstanceState::Unresponsive | InstanceState::Dead | InstanceState::Gone => {
                 let cause = Cause(format!("{} {reason}", attempt.slot));
-                self.exchange(node, attempt, cause, true)
+                self.exchange(outlook, attempt, cause, true)
             }
         }
     }
 
-    fn await_ready(&mut self, node: &'a Node, attempt: &Attempt, reason: &str) -> Path {
+    fn await_ready(&mut self, outlook: &Outlook<'a>, attempt: &Attempt, reason: &str) -> Path {
         let cause = Cause(if reason.is_empty() { "not ready yet".to_owned() } else { reason.to_owned() });
-        self.start(node, attempt.slot.clone(), What::Await { attempt: attempt.id.clone() }, cause)
+        self.start(outlook, attempt.slot.clone(), What::Await { attempt: attempt.id.clone() }, cause)
     }
 
     /// Destroys an instance and fills its slot again; `failed` counts against the slot.
-    fn exchange(&mut self, node: &'a Node, attempt: &Attempt, cause: Cause, failed: bool) -> Path {
+    fn exchange(&mut self, outlook: &Outlook<'a>, attempt: &Attempt, cause: Cause, failed: bool) -> Path {
         let failing = failed.then_some(attempt);
-        match turn(self.situation, self.policy, node, &attempt.slot, failing) {
+        match self.turn(outlook.node, &attempt.slot, failing) {
             Turn::Later(text) => self.defer(attempt.slot.clone(), format!("{cause}; {text}")),
             Turn::Now(..) => {
                 let number = self.destroy(attempt, cause.clone(), failed);
-                self.create(node, attempt.slot.clone(), cause, failing, &[number])
+                self.create(outlook, attempt.slot.clone(), cause, failing, &[number])
             }
         }
+    }
+
+    fn turn(&self, node: &Node, slot: &Slot, failing: Option<&Attempt>) -> Turn<'a> {
+        let closed = self.closed.get(slot).map_or(&[][..], Vec::as_slice);
+        turn(self.situation, self.policy, node, (slot, closed), failing)
     }
 
     fn create(
         &mut self,
-        node: &'a Node,
+        outlook: &Outlook<'a>,
         slot: Slot,
         cause: Cause,
         failing: Option<&Attempt>,
         after: &[usize],
     ) -> Path {
-        let (implementation, section) = match turn(self.situation, self.policy, node, &slot, failing) {
+        let (implementation, section) = match self.turn(outlook.node, &slot, failing) {
             Turn::Now(index, implementation) => (index, &implementation.resource),
             Turn::Later(text) => return self.defer(slot, text),
         };
@@ -296,7 +352,7 @@ impl<'a> Planner<'a> {
             section.get(key).and_then(|value| value.as_str()).map(str::to_owned).unwrap_or_default()
         };
         let what = What::Create { implementation, resource: text("type"), endpoint: text("endpoint") };
-        let path = self.start(node, slot, what, cause);
+        let path = self.start(outlook, slot, what, cause);
         if let Path::By(number) = path {
             self.plan.actions[number].needs.extend(after);
         }
@@ -305,19 +361,12 @@ impl<'a> Planner<'a> {
 
     /// Adds an action that brings a slot to readiness; one that may make an instance comes behind
     /// everything it depends on.
-    fn start(&mut self, node: &'a Node, slot: Slot, what: What, cause: Cause) -> Path {
+    fn start(&mut self, outlook: &Outlook<'a>, slot: Slot, what: What, cause: Cause) -> Path {
         let mut needs = Vec::new();
         if matches!(what, What::Create { .. } | What::Settle { .. }) {
-            for dependee in self.situation.topology.waits_for(&node.name) {
-                for path in self.paths.get(dependee.as_str()).into_iter().flatten() {
-                    match path {
-                        Path::Ready => {}
-                        Path::By(number) => needs.push(*number),
-                        Path::Blocked => {
-                            return self.defer(slot, format!("{cause}; '{dependee}' is not ready"));
-                        }
-                    }
-                }
+            match &outlook.behind {
+                Ok(behind) => needs.clone_from(behind),
+                Err(dependee) => return self.defer(slot, format!("{cause}; '{dependee}' is not ready")),
             }
         }
         let number = self.plan.push(slot, what, cause);
@@ -353,7 +402,7 @@ impl<'a> Planner<'a> {
         let unwanted = |phase: &Phase| {
             matches!(phase, Phase::Closed { outcome: Outcome::Destroyed { failed: false, .. }, .. })
         };
-        self.situation.closed.iter().any(|attempt| {
+        self.closed.get(&found.identity.slot).into_iter().flatten().any(|attempt| {
             attempt.id == found.identity.attempt && (attempt.retire.is_some() || unwanted(&attempt.phase))
         })
     }
@@ -361,13 +410,8 @@ impl<'a> Planner<'a> {
     fn has_missing_dependants(&self, node: &Node) -> bool {
         self.situation.generation.infrastructure.nodes.iter().any(|other| {
             let waits = self.situation.topology.waits_for(&other.name).any(|name| *name == node.name);
-            let have = self
-                .situation
-                .instances
-                .iter()
-                .filter(|i| i.attempt.slot.node == other.name && !state(i).is_lost() && i.attempt.is_live())
-                .count();
-            waits && have < other.scaling.min as usize
+            let lives = |i: &&&Instance| !state(i).is_lost() && i.attempt.is_live();
+            waits && self.of_node(&other.name).iter().filter(lives).count() < other.scaling.min as usize
         })
     }
 
@@ -375,15 +419,11 @@ impl<'a> Planner<'a> {
         if self.suspicious {
             return false;
         }
-        let of_node = |matches: &dyn Fn(InstanceState) -> bool| {
-            self.situation
-                .instances
-                .iter()
-                .filter(|i| i.attempt.slot.node == node.name && matches(state(i)))
-                .count()
-        };
-        let unhealthy = of_node(&|s| matches!(s, InstanceState::Unresponsive | InstanceState::Unhealthy));
-        !node.care.max_unhealthy.is_some_and(|limit| limit.is_exceeded_by(unhealthy, of_node(&|_| true)))
+        let mine = self.of_node(&node.name);
+        let in_trouble =
+            |i: &&&Instance| matches!(state(i), InstanceState::Unresponsive | InstanceState::Unhealthy);
+        let unhealthy = mine.iter().filter(in_trouble).count();
+        !node.care.max_unhealthy.is_some_and(|limit| limit.is_exceeded_by(unhealthy, mine.len()))
     }
 
     /// Removes the instances of nodes that are no longer described.
@@ -405,11 +445,9 @@ impl<'a> Planner<'a> {
 
     /// Destroys what appeared late and was not adopted.
     fn remove_late(&mut self) {
+        let adopted: BTreeSet<AttemptId> = self.plan.actions.iter().filter_map(adopts).cloned().collect();
         for found in &self.situation.late {
-            let adopted = self.plan.actions.iter().any(|action| match &action.what {
-                What::Adopt { attempt, .. } => *attempt == found.identity.attempt,
-                _ => false,
-            });
+            let adopted = adopted.contains(&found.identity.attempt);
             if !adopted {
                 let cause = if self.was_removed(found) {
                     "appeared again after it had been removed"
@@ -424,6 +462,14 @@ impl<'a> Planner<'a> {
                 self.plan.push(found.identity.slot.clone(), what, Cause(cause.to_owned()));
             }
         }
+    }
+}
+
+/// The attempt whose late resource an action takes over.
+fn adopts(action: &Action) -> Option<&AttemptId> {
+    match &action.what {
+        What::Adopt { attempt, .. } => Some(attempt),
+        _ => None,
     }
 }
 
