@@ -391,3 +391,23 @@ fn a_marked_line_shows_the_place_but_no_password() {
     let shown = format!("{problems} {}", serde_json::to_string(&problems).unwrap());
     assert!(shown.contains("password: …") && !shown.contains("hush"), "{shown}");
 }
+
+/// A text import, or user data that lost its last line break, may end like this.
+#[test]
+fn a_block_scalar_that_ends_with_the_file_has_only_the_line_breaks_that_are_there() {
+    for (text, expected) in [
+        ("a: |\n  x", "x"),
+        ("a: |\n  x\n  y", "x\ny"),
+        ("a: >\n  x\n  y", "x y"),
+        ("a: |+\n  x", "x"),
+        ("a: |-\n  x", "x"),
+        ("a: |\n  x\n  ", "x\n"),
+        ("a: |\n  x\n", "x\n"),
+        ("a: |\n  x\n# c", "x\n"),
+    ] {
+        let node = load_text("t", text, Path::new(""), Dialect::default()).unwrap();
+        assert_eq!(node.get("a").unwrap().as_str(), Some(expected), "{text:?}");
+    }
+    let node = load_text("t", "b:\n  c: |\n    x\n  d: y", Path::new(""), Dialect::default()).unwrap();
+    assert_eq!(node.to_json(), json!({"b": {"c": "x\n", "d": "y"}}));
+}

@@ -269,7 +269,11 @@ impl<'input> Loader<'_, 'input> {
         }
         match event {
             Event::Alias(anchor) => self.alias(anchor, span),
-            Event::Scalar(text, style, anchor, tag) => {
+            Event::Scalar(mut text, style, anchor, tag) => {
+                // The parser adds a line break where the file ends without one.
+                if is_block(style) && text.ends_with('\n') && ends_with_the_file(&span) {
+                    text.to_mut().pop();
+                }
                 let tag = Tag::new(tag.as_deref());
                 let node = tag::scalar(self, &text, style == ScalarStyle::Plain, &tag, span)?;
                 Ok(self.anchored(anchor, node))
@@ -451,6 +455,16 @@ impl Entries {
         result.extend(self.explicit);
         result
     }
+}
+
+fn is_block(style: ScalarStyle) -> bool {
+    matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+}
+
+/// Whether `span` ends where its file does, in the middle of a line.
+fn ends_with_the_file(span: &Span) -> bool {
+    let line = span.source.line(span.end_line).map_or(0, |line| line.chars().count());
+    span.end_column > 1 && span.end_column == line + 1 && span.source.line(span.end_line + 1).is_none()
 }
 
 /// A text that is equal for keys that are equal in Python (`1`, `1.0` and `true`); `None` for values
