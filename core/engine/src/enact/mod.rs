@@ -4,9 +4,10 @@
 mod create;
 mod destroy;
 mod ready;
+mod schedule;
 mod settle;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ use crate::journal::Journal;
 use crate::plan::{Action, Plan, What};
 use crate::record::{Generation, InfraRecord};
 use ready::Readiness;
+use schedule::Schedule;
 
 /// An action that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,29 +114,20 @@ pub async fn enact(
 impl Enactor<'_> {
     async fn run(&self, plan: &Plan) -> Result<Enacted, EngineError> {
         let mut report = Enacted::default();
-        let mut waiting: Vec<&Action> = plan.actions.iter().collect();
-        let mut succeeded: BTreeSet<usize> = BTreeSet::new();
-        let mut ended: BTreeSet<usize> = BTreeSet::new();
+        let mut schedule = Schedule::of(plan);
+        let mut startable = schedule.first();
         let mut running = FuturesUnordered::new();
         loop {
-            let (startable, rest): (Vec<&Action>, Vec<&Action>) = waiting.iter().partition(|action| {
-                action.needs.iter().all(|id| succeeded.contains(id))
-                    && action.follows.iter().all(|id| ended.contains(id))
-            });
-            waiting = rest;
             if self.stop.is_cancelled() {
                 report.interrupted = true;
-                report.skipped.extend(startable.into_iter().map(|action| action.slot.clone()));
             } else {
+                startable.iter().for_each(|action| schedule.started(action));
                 running.extend(startable.into_iter().map(|action| self.act(action)));
             }
             let Some((action, result)) = running.next().await else { break };
-            ended.insert(action.id);
+            startable = schedule.ended(action, result.is_ok());
             match result {
-                Ok(()) => {
-                    succeeded.insert(action.id);
-                    report.succeeded += 1;
-                }
+                Ok(()) => report.succeeded += 1,
                 Err(Trouble::Failed { reason, passing }) => {
                     let reason = self.engine.secrets.redactor().string(reason);
                     report.failed.push(Failed { slot: action.slot.clone(), reason, passing });
@@ -145,7 +138,7 @@ impl Enactor<'_> {
                 Err(Trouble::Fatal(error)) => return Err(error),
             }
         }
-        report.skipped.extend(waiting.into_iter().map(|action| action.slot.clone()));
+        report.skipped.extend(schedule.left().map(|action| action.slot.clone()));
         Ok(report)
     }
 
