@@ -218,7 +218,9 @@ def test_a_password_is_taken_from_configuration_or_environment(cli: Cli) -> None
         cli.write("login.yaml", f"components: {{uds: !UDS {uds}}}\n")
         assert "s3cret" not in cli.run("list", "--config", "login.yaml", "-vv").err
         cli.write("password", "s3cret\n").chmod(0o600)
-        cli.write("kept.yaml", f"components: {{uds: !UDS {uds}}}\n".replace("s3cret", "!secret file:password"))
+        cli.write(
+            "kept.yaml", f"components: {{uds: !UDS {uds}}}\n".replace("s3cret", "!secret file:password")
+        )
         assert "s3cret" not in cli.run("list", "--config", "kept.yaml", "-vv").err
 
 
