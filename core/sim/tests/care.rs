@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use occopus_engine::control::{Controller, Demolished, Pass};
+use occopus_engine::control::{Built, Controller, Demolished, Pass};
 use occopus_engine::handler::ErrorKind;
 use occopus_engine::plan::Note;
 use occopus_sim::{Call, Done, Fault, Op, Settings, Shape, World, simulate};
@@ -333,6 +333,37 @@ fn a_clock_that_was_set_back_does_not_stop_the_time_of_a_failing_instance() {
             world.wait(Duration::from_secs(58)).await;
             maintain(&world).await;
         }
+        assert!(!ids(&world).contains(&silent));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn a_clock_that_was_set_forward_does_not_make_a_hidden_instance_count_as_destroyed() {
+    for seed in 0..20 {
+        simulate(async {
+            let hidden = Duration::from_secs(60);
+            let world = World::new(seed, Settings { visibility: hidden, ..Settings::default() }, shape());
+            let process = world.process(None);
+            let stop = process.options.stop.clone();
+            let (_, ()) = tokio::join!(world.perform_in(&process, Op::Build), async {
+                world.wait(Duration::from_secs(2)).await;
+                stop.cancel();
+            });
+            world.wall.jump(SignedDuration::from_hours(4));
+            world.perform(Op::Maintain).await.unwrap();
+            world.check_always().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_build_replaces_an_instance_that_fails_while_it_is_waited_for() {
+    simulate(async {
+        let world = built(17).await;
+        let silent = of(&world, "worker/1");
+        world.cloud.set_healthy(&silent, false);
+        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
         assert!(!ids(&world).contains(&silent));
         world.check_settled().await.unwrap();
     });

@@ -119,7 +119,8 @@ impl Controller<'_> {
             }
             if !pass.enacted.failed.is_empty() {
                 failures = pass.enacted.failed;
-                if pass.enacted.succeeded == 0 && self.journal.attempts().len() == tried {
+                let learned = pass.enacted.lost || self.journal.attempts().len() != tried;
+                if pass.enacted.succeeded == 0 && !learned {
                     // Nothing was even tried that the next round would try differently.
                     return Ok(Built::Failed { failures });
                 }

@@ -85,8 +85,9 @@ impl Enactor<'_> {
         Err(last.into())
     }
 
-    /// How much longer the back-end may not know the resource yet; `None` if it must by now. The wall
-    /// clock may have been set back since it was accepted: what this run has waited counts in any case.
+    /// How much longer the back-end may not know the resource yet; `None` if it must by now. For what was
+    /// never seen ready, only the time counts that this run has waited: the wall clock may have jumped since
+    /// it was accepted, and whoever believes too early that it is gone leaves it behind.
     fn still_hidden(
         &self,
         handler: &dyn ResourceHandler,
@@ -96,7 +97,8 @@ impl Enactor<'_> {
         let age = self.engine.clock.wall().duration_since(attempt.accepted_at?).unsigned_abs();
         let waited = self.engine.clock.monotonic().saturating_sub(begun);
         let delay = handler.capabilities().visibility_delay;
-        delay.checked_sub(age.max(waited)).filter(|left| !left.is_zero())
+        let known = if attempt.ready_at.is_some() { age.max(waited) } else { waited };
+        delay.checked_sub(known).filter(|left| !left.is_zero())
     }
 
     async fn call_destroy(

@@ -49,6 +49,9 @@ pub struct Enacted {
     pub skipped: Vec<Slot>,
     /// Whether the run was stopped by its caller.
     pub interrupted: bool,
+    /// Whether an instance that was waited for turned out to be lost, which the next plan will mend.
+    #[serde(skip)]
+    pub lost: bool,
 }
 
 /// How an action ended badly.
@@ -57,6 +60,8 @@ enum Trouble {
     Fatal(EngineError),
     /// This action failed.
     Failed { reason: String, passing: bool },
+    /// The instance that it waited for will not become ready; the next plan decides about it.
+    Lost { reason: String },
     /// It is clear now that there is no instance; the next plan fills the slot.
     Vacant,
     /// The caller stopped the run.
@@ -131,6 +136,11 @@ impl Enactor<'_> {
                 Err(Trouble::Failed { reason, passing }) => {
                     let reason = self.engine.secrets.redactor().string(reason);
                     report.failed.push(Failed { slot: action.slot.clone(), reason, passing });
+                }
+                Err(Trouble::Lost { reason }) => {
+                    report.lost = true;
+                    let reason = self.engine.secrets.redactor().string(reason);
+                    report.failed.push(Failed { slot: action.slot.clone(), reason, passing: true });
                 }
                 // Progress, but nothing that others could build upon.
                 Err(Trouble::Vacant) => report.succeeded += 1,

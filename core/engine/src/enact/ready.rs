@@ -94,7 +94,7 @@ impl Enactor<'_> {
         let limit = self.engine.policy.start_limit;
         match self.wait(id, Until::Ready, limit).await? {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(reason)) => Err(Trouble::Failed { reason, passing: true }),
+            Ok(Err(reason)) => Err(Trouble::Lost { reason }),
             Err(heard) => {
                 let slot =
                     self.journal.attempt(id).map(|attempt| attempt.slot.to_string()).unwrap_or_default();
