@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, Instance, InstanceType, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{Filter, Instance, InstanceType, Reservation, ResourceType, Tag, TagSpecification};
 use aws_smithy_types::base64;
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Listed, Observation,
@@ -26,6 +26,8 @@ const NAME: &str = "ec2";
 const FILTER_VALUES: usize = 200;
 /// The most instances in one page.
 const PAGE: i32 = 1000;
+/// The most instances that one call asks for by name.
+const NAMES: usize = 1000;
 
 /// How long the handler's calls may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,31 @@ impl Ec2Handler {
         Ok(listed.collect())
     }
 
+    /// The instances among `ids` that the service knows, at most [`NAMES`] of them.
+    ///
+    /// A call that names them takes five times as many as a filter, but one that the service does not know
+    /// fails it for all of them. Then, and for a few, it is filters.
+    async fn known(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Instance>, HandlerError> {
+        let names = |ids: &[ProviderId]| ids.iter().map(|id| id.id.clone()).collect();
+        if ids.len() > FILTER_VALUES {
+            let call = reading(access, "DescribeInstances");
+            let client = self.clients.get(access)?;
+            match client.describe_instances().set_instance_ids(Some(names(ids))).send().await {
+                Ok(answer) => return Ok(instances_of(answer.reservations).collect()),
+                Err(error) => match call.error(Failure::from(error)) {
+                    error if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {}
+                    error => return Err(error),
+                },
+            }
+        }
+        let mut known = Vec::new();
+        for chunk in ids.chunks(FILTER_VALUES) {
+            let filter = Filter::builder().name("instance-id").set_values(Some(names(chunk))).build();
+            known.extend(self.list(access, &[filter]).await?);
+        }
+        Ok(known)
+    }
+
     /// All instances that match `filters`, every page of them.
     async fn list(&self, access: &Access, filters: &[Filter]) -> Result<Vec<Instance>, HandlerError> {
         let client = self.clients.get(access)?;
@@ -102,13 +129,18 @@ impl Ec2Handler {
                 .await
                 .map_err(|error| call.error(Failure::from(error)))?;
             token = page.next_token.filter(|token| !token.is_empty());
-            let reservations = page.reservations.unwrap_or_default().into_iter();
-            instances.extend(reservations.flat_map(|reservation| reservation.instances.unwrap_or_default()));
+            instances.extend(instances_of(page.reservations));
             if token.is_none() {
                 return Ok(instances);
             }
         }
     }
+}
+
+/// All instances of an answer.
+fn instances_of(reservations: Option<Vec<Reservation>>) -> impl Iterator<Item = Instance> {
+    let reservations = reservations.unwrap_or_default().into_iter();
+    reservations.flat_map(|reservation| reservation.instances.unwrap_or_default())
 }
 
 fn reading<'a>(access: &'a Access, operation: &'static str) -> Call<'a> {
@@ -214,11 +246,8 @@ impl ResourceHandler for Ec2Handler {
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {
         let mut seen = HashMap::new();
-        for chunk in ids.chunks(FILTER_VALUES) {
-            // A filter, because one unknown id in a list of ids would fail the call for all of them.
-            let ids = chunk.iter().map(|id| id.id.clone()).collect();
-            let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
-            for instance in self.list(access, &[filter]).await? {
+        for chunk in ids.chunks(NAMES) {
+            for instance in self.known(access, chunk).await? {
                 if let Some(id) = instance.instance_id() {
                     seen.insert(id.to_owned(), state::observation(&instance));
                 }

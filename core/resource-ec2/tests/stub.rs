@@ -154,7 +154,16 @@ async fn more_instances_than_a_page_and_a_filter_take_are_listed_completely() {
     stub.forget_calls();
     let observations = bench.observe(&ids).await;
     assert!(observations.iter().all(|observation| observation.state == ResourceState::Running));
-    assert_eq!(stub.calls("DescribeInstances"), 6, "200 ids a call");
+    assert_eq!(stub.calls("DescribeInstances"), 2, "a thousand names a call");
+
+    // One that is long forgotten hides none of the others.
+    stub.forget_calls();
+    let ids = [ids, vec![ProviderId::plain("i-0123456789abcdef0")]].concat();
+    let observations = bench.observe(&ids[600..]).await;
+    let (last, others) = observations.split_last().unwrap();
+    assert_eq!(last.state, ResourceState::Missing);
+    assert!(others.iter().all(|observation| observation.state == ResourceState::Running));
+    assert_eq!(stub.calls("DescribeInstances"), 1 + 3, "names, then 200 in a filter");
 }
 
 #[tokio::test]

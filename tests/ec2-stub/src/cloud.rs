@@ -1,6 +1,6 @@
 //! The cloud itself: what each operation does, without HTTP.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use base64::Engine;
@@ -25,6 +25,8 @@ pub(crate) struct Cloud {
     options: Options,
     random: fastrand::Rng,
     instances: Vec<Instance>,
+    /// Where each instance is among them.
+    places: HashMap<String, usize>,
     /// Requests by region and client token, with the instances they made. Never forgotten: an old token
     /// is answered with the dead instance.
     tokens: HashMap<(String, String), (Params, Vec<usize>)>,
@@ -40,7 +42,7 @@ pub(crate) struct Call<'a> {
 impl Cloud {
     pub(crate) fn new(options: Options) -> Self {
         let random = options.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-        Self { options, random, instances: Vec::new(), tokens: HashMap::new() }
+        Self { options, random, instances: Vec::new(), places: HashMap::new(), tokens: HashMap::new() }
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -90,6 +92,7 @@ impl Cloud {
             let id = format!("i-0{:016x}", self.random.u64(..));
             let number = u32::try_from(index + 4).unwrap_or(u32::MAX);
             let instance = Instance::new(id, number, call.region, launch.clone(), &self.options, call.now);
+            self.places.insert(instance.id.clone(), index);
             self.instances.push(instance);
         }
         let made: Vec<usize> = (first..first + count).collect();
@@ -123,6 +126,7 @@ impl Cloud {
             ));
         }
         let filters = filters(call.params)?;
+        let named: HashSet<&str> = ids.iter().copied().collect();
         let start = call.params.get("NextToken").map(page_start).transpose()?;
         if start.is_none() {
             for instance in self.instances.iter_mut().filter(|instance| instance.region == call.region) {
@@ -134,7 +138,7 @@ impl Cloud {
         let mut chosen = self.instances.iter().enumerate().skip(start).filter(|(_, instance)| {
             instance.region == call.region
                 && instance.listed()
-                && (ids.is_empty() || ids.contains(&instance.id.as_str()))
+                && (named.is_empty() || named.contains(instance.id.as_str()))
                 && filters.iter().all(|filter| filter.matches(instance))
         });
         let page: Vec<&Instance> =
@@ -217,7 +221,9 @@ impl Cloud {
             return Err(ApiError::new("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\"")));
         }
         let position = |id: &str| {
-            self.instances.iter().position(|other| other.id == id && other.region == region && visible(other))
+            let position = self.places.get(id).copied()?;
+            let instance = self.instances.get(position)?;
+            (instance.region == region && visible(instance)).then_some(position)
         };
         let missing: Vec<&str> = ids.iter().copied().filter(|id| position(id).is_none()).collect();
         if missing.is_empty() {
