@@ -56,8 +56,8 @@ pub struct Node {
     pub care: Care,
 }
 
-/// How the instances of a node are looked after: `heal`, `max_unhealthy` and `scale_down` of a node
-/// description.
+/// How the instances of a node are looked after: `heal`, `max_unhealthy`, `scale_down`,
+/// `max_unavailable` and `max_surge` of a node description.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Care {
     /// What is done about a lost instance.
@@ -70,6 +70,13 @@ pub struct Care {
     /// Which instances go first when there are too many.
     #[serde(default)]
     pub scale_down: ScaleDown,
+    /// How many instances may be missing at the same time while outdated ones are replaced; at least
+    /// one, unless there may be more than wanted; `None` for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<Share>,
+    /// How many instances more than wanted there may be meanwhile; `None` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_surge: Option<Share>,
 }
 
 impl Care {
@@ -118,6 +125,14 @@ impl Share {
         match text.strip_suffix('%') {
             Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(Self::Percent),
             None => text.parse().ok().map(Self::Count),
+        }
+    }
+
+    /// This share of `whole` instances, rounded down.
+    pub fn of(self, whole: usize) -> usize {
+        match self {
+            Self::Count(count) => count as usize,
+            Self::Percent(percent) => whole * percent as usize / 100,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod context;
 pub mod control;
 pub mod credentials;
+pub mod difference;
 pub mod enact;
 pub mod engine;
 pub mod error;

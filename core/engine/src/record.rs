@@ -1,6 +1,6 @@
 //! What the engine keeps in the store, as types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::handler::{ErrorKind, Place, ProviderId, Step};
+use crate::handler::{ErrorKind, Found, Place, ProviderId, Step};
 use crate::health::CheckResult;
 use crate::ids::{AttemptId, InfraId, NodeId, Slot};
 
@@ -45,6 +45,31 @@ pub struct InfraRecord {
     /// When the back-ends confirmed that nothing is left; the record then is a tombstone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// Set while outdated instances are being replaced; durable, so that a crash does not end it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+}
+
+/// Which outdated instances are to be replaced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Names of the nodes; `None` for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<BTreeSet<String>>,
+    /// Whether instances that carry the address of a peer that is gone are replaced, too.
+    #[serde(default)]
+    pub cascade: bool,
+    /// Only instances made for this generation: the undoing of a change that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_for: Option<u64>,
+}
+
+impl Rollout {
+    /// Whether it is about `attempt`.
+    pub fn covers(&self, attempt: &Attempt) -> bool {
+        self.nodes.as_ref().is_none_or(|nodes| nodes.contains(&attempt.slot.node))
+            && self.made_for.is_none_or(|generation| attempt.generation == generation)
+    }
 }
 
 impl InfraRecord {
@@ -263,6 +288,9 @@ pub struct Attempt {
     /// Set when a user asked for another instance in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<Cause>,
+    /// The instances whose addresses its templates could read when it was made, by node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peers: BTreeMap<String, BTreeSet<NodeId>>,
 }
 
 impl Attempt {
@@ -280,6 +308,12 @@ impl Attempt {
     pub fn is_unhealthy(&self) -> bool {
         let threshold = self.implementation.health().failure_threshold;
         self.failing.as_ref().is_some_and(|failing| failing.failures >= threshold)
+    }
+
+    /// Whether `found` is its resource; one with its tags can still be a second one.
+    pub fn is_of(&self, found: &Found) -> bool {
+        self.id == found.identity.attempt
+            && self.provider_id.as_ref().is_none_or(|id| *id == found.provider_id)
     }
 
     /// Where it stands as far as the record knows, in a word.

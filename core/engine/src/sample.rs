@@ -1,6 +1,6 @@
 //! Ready-made records for the unit tests of this crate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use occopus_descriptor::model::{Dependency, Implementation, Infrastructure, Node, NodeDefinition, Scaling};
@@ -93,6 +93,7 @@ pub(crate) fn attempt(slot: &str, created: i64) -> Attempt {
         checks: Vec::new(),
         retire: None,
         replace: None,
+        peers: BTreeMap::new(),
         slot,
     }
 }

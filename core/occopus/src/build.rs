@@ -10,7 +10,7 @@ use occopus_engine::error::EngineError;
 use occopus_engine::hold::holds;
 use occopus_engine::ids::InfraId;
 use occopus_engine::plan::{Note, Order, Plan, Situation, plan};
-use occopus_engine::record::{Generation, Goal, InfraRecord};
+use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -35,6 +35,8 @@ pub struct Prepared {
     pub generation: Generation,
     /// Definitions to import along.
     pub definitions: Vec<NodeDefinition>,
+    /// Which outdated instances are replaced, if it exists already; `None` for none.
+    pub rollout: Option<Rollout>,
     /// Doubtful things in the files.
     pub warnings: Diagnostics,
     /// Secrets that cannot be read here. A build needs all of them; a preview does not.
@@ -86,7 +88,20 @@ impl Occopus {
         let hints = off_the_runtime(move || Ok::<_, Error>(validate::hints(&asked, &used))).await?;
         hints.into_iter().for_each(|warning| warnings.push(warning));
         let only = request.target == Target::First;
-        Ok(Prepared { infra_id, exists, only, generation, definitions: imported, warnings, missing_secrets })
+        let rollout = match &request.replacing {
+            Some(replacing) if exists => Some(replacing.rollout(&generation.infrastructure)?),
+            _ => None,
+        };
+        Ok(Prepared {
+            rollout,
+            infra_id,
+            exists,
+            only,
+            generation,
+            definitions: imported,
+            warnings,
+            missing_secrets,
+        })
     }
 
     /// Loads and checks all files of a build; with the warnings, or all problems of all of them.
@@ -247,7 +262,7 @@ impl Occopus {
         let controller = self.controller(&prepared.infra_id, run).await?;
         self.store_definitions(&prepared.definitions).await?;
         let before = if prepared.exists {
-            Some(controller.reconfigure(prepared.generation).await?)
+            Some(controller.reconfigure(prepared.generation, prepared.rollout).await?)
         } else {
             controller.begin(prepared.generation).await?;
             None
@@ -278,6 +293,8 @@ impl Occopus {
             let (mut record, _, attempts) = load(&self.engine, infra).await?;
             generation.number = record.generation + 1;
             record.goal = Goal::Present;
+            record.completed = false;
+            record.rollout.clone_from(&prepared.rollout);
             (record, attempts)
         } else {
             (new_record(infra, &generation), Vec::new())
@@ -387,6 +404,7 @@ fn new_record(infra: &InfraId, generation: &Generation) -> InfraRecord {
         created_at: generation.created_at,
         completed: false,
         closed_at: None,
+        rollout: None,
     }
 }
 

@@ -11,6 +11,8 @@ use occopus_engine::plan::Order;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::replacing::Replacing;
+
 /// Which infrastructure a build is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -97,6 +99,8 @@ pub struct BuildRequest {
     pub variables: Variables,
     /// How implementations are chosen.
     pub choice: Choice,
+    /// Which outdated instances a change of an existing infrastructure replaces; `None` for none.
+    pub replacing: Option<Replacing>,
 }
 
 impl BuildRequest {
@@ -108,6 +112,7 @@ impl BuildRequest {
             target,
             variables: Variables::default(),
             choice: Choice::default(),
+            replacing: None,
         }
     }
 }

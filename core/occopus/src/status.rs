@@ -1,9 +1,10 @@
 //! Status: an infrastructure in plain words, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use occopus_engine::control::{Health, Survey};
+use occopus_engine::difference::{outdated, stale};
 use occopus_engine::hold::{Hold, HoldKind};
 use occopus_engine::ids::{InfraId, NodeId, Slot};
 use occopus_engine::judge::InstanceState;
@@ -94,6 +95,12 @@ pub struct SlotStatus {
     pub detail: String,
     /// Made from another description or definition than the one in force.
     pub outdated: bool,
+    /// What differs, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
+    /// The node whose instance, known to this one by its address, is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<String>,
 }
 
 impl Status {
@@ -131,8 +138,9 @@ impl Status {
 fn nodes(survey: &Survey) -> Vec<NodeStatus> {
     let situation = &survey.situation;
     let mut slots: BTreeMap<&str, Vec<SlotStatus>> = BTreeMap::new();
+    let living: BTreeSet<&NodeId> = situation.instances.iter().map(|i| &i.attempt.node_id).collect();
     for instance in &situation.instances {
-        slots.entry(&instance.attempt.slot.node).or_default().push(slot(survey, instance));
+        slots.entry(&instance.attempt.slot.node).or_default().push(slot(survey, instance, &living));
     }
     slots.values_mut().for_each(|slots| slots.sort_by(|a, b| a.slot.cmp(&b.slot)));
     let mut nodes = Vec::new();
@@ -163,7 +171,7 @@ fn nodes(survey: &Survey) -> Vec<NodeStatus> {
     nodes
 }
 
-fn slot(survey: &Survey, instance: &Instance) -> SlotStatus {
+fn slot(survey: &Survey, instance: &Instance, living: &BTreeSet<&NodeId>) -> SlotStatus {
     let situation = &survey.situation;
     let attempt = &instance.attempt;
     let (state, legacy_state, detail) = match (&attempt.phase, &instance.verdict) {
@@ -176,17 +184,12 @@ fn slot(survey: &Survey, instance: &Instance) -> SlotStatus {
         (_, Some(verdict)) => (word(verdict.state), verdict.state.legacy_word(), verdict.reason.clone()),
         _ => ("unknown".to_owned(), "unknown", String::new()),
     };
-    let (addresses, digest) = match &instance.verdict {
-        Some(verdict) => (verdict.addresses.clone(), &attempt.digest),
-        None => (attempt.addresses.clone(), &attempt.digest),
+    let addresses = match &instance.verdict {
+        Some(verdict) => verdict.addresses.clone(),
+        None => attempt.addresses.clone(),
     };
-    let described = situation.generation.infrastructure.node(&attempt.slot.node);
-    let outdated =
-        described.is_some_and(|node| {
-            !situation.generation.candidates(node, attempt.slot.index).iter().any(|(_, implementation)| {
-                situation.generation.instance_digest(node, implementation) == *digest
-            })
-        });
+    let differs = outdated(&situation.generation, attempt);
+    let stale = stale(attempt, living).map(str::to_owned);
     SlotStatus {
         slot: attempt.slot.clone(),
         node_id: attempt.node_id.clone(),
@@ -198,7 +201,9 @@ fn slot(survey: &Survey, instance: &Instance) -> SlotStatus {
         endpoint: attempt.place.endpoint.clone(),
         provider_id: attempt.provider_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         detail,
-        outdated,
+        outdated: differs.is_some(),
+        differs: differs.unwrap_or_default(),
+        stale,
     }
 }
 

@@ -209,7 +209,7 @@ fn a_template_that_fails_is_tried_less_and_less_often() {
         let process = world.process(None);
         let controller = Controller::open(&process.engine, &world.infra, process.options.clone(), |_| {});
         let controller = controller.await.unwrap();
-        controller.reconfigure(change.generation(world.clock.wall())).await.unwrap();
+        controller.reconfigure(change.generation(world.clock.wall()), None).await.unwrap();
         controller.close().await.unwrap();
         for _ in 0..360 {
             maintain(&world).await;

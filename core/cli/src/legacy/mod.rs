@@ -175,6 +175,8 @@ mod tests {
             provider_id: String::new(),
             detail: String::new(),
             outdated: false,
+            differs: Vec::new(),
+            stale: None,
         };
         NodeStatus {
             name: name.to_owned(),

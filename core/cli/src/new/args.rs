@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use jiff::SignedDuration;
-use occopus::{GraphFormat, Variables};
+use jiff::{SignedDuration, Timestamp};
 use occopus::engine::record::ScaleChange;
+use occopus::{GraphFormat, Variables};
 
 use super::schema::Schema;
 use crate::output::Format;
@@ -226,14 +226,40 @@ pub(super) enum Command {
     /// List the infrastructures, without looking at their instances
     #[command(after_help = "Example: occopus list")]
     List,
-    /// Show what happened to an infrastructure
-    #[command(arg_required_else_help = true, after_help = "Example: occopus events demo --follow")]
+    /// Show what happened, with causes
+    #[command(after_help = "Examples:\n  occopus events demo --follow\n  occopus events --since 2h")]
     Events {
-        /// Id, unique prefix of an id, or name
-        infra: String,
+        /// Id, unique prefix of an id, or name [default: all infrastructures]
+        infra: Option<String>,
         /// Go on showing events until the infrastructure is gone or Ctrl-C
         #[arg(short, long)]
         follow: bool,
+        /// Only what happened since then: a time such as 2026-05-01T12:00:00Z, or so long ago, such as 2h
+        #[arg(long, value_name = "TIME", value_parser = since)]
+        since: Option<Timestamp>,
+    },
+    /// List resources with this store's tags that belong to nothing known
+    ///
+    /// Asks all places that any infrastructure ever used. Resources of other stores are listed apart and never
+    /// touched. Exit code 1 if a place could not be asked.
+    #[command(
+        after_help = "Examples:\n  occopus orphans\n  occopus orphans --remove i-0123456789abcdef0 --yes"
+    )]
+    Orphans {
+        /// Destroy this orphan: a provider id, a unique prefix of one, or INFRA/SLOT
+        #[arg(long, value_name = "ORPHAN")]
+        remove: Option<String>,
+        /// Do not ask
+        #[arg(short, long, requires = "remove")]
+        yes: bool,
+    },
+    /// Take an orphan back into its infrastructure
+    ///
+    /// Its slot has to be described and empty. The next pass looks at it.
+    #[command(arg_required_else_help = true, after_help = "Example: occopus adopt demo/worker/2")]
+    Adopt {
+        /// A provider id, a unique prefix of one, or INFRA/SLOT
+        orphan: String,
     },
     /// Draw which node waits for which
     #[command(arg_required_else_help = true, after_help = "Example: occopus graph infra.yaml --as mermaid")]
@@ -297,9 +323,13 @@ pub(super) struct Build {
     pub(super) rollback: bool,
     #[command(flatten)]
     pub(super) pace: Pace,
-    /// Do not ask before instances are destroyed
+    /// Do not ask before instances are destroyed or replaced
     #[arg(short, long)]
     pub(super) yes: bool,
+    /// Do not ask, although more than five instances or 30 % of all are destroyed or replaced; NAME is
+    /// that of the infrastructure
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm: Option<String>,
 }
 
 /// Arguments of `plan`.
@@ -331,7 +361,26 @@ pub(super) struct Subject {
     #[arg(long, conflicts_with = "infra")]
     pub(super) new: bool,
     #[command(flatten)]
+    pub(super) replacing: Replacing,
+    #[command(flatten)]
     pub(super) variables: VariableArgs,
+}
+
+/// Which outdated instances of an existing infrastructure are replaced.
+#[derive(Debug, Args)]
+pub(super) struct Replacing {
+    /// Leave outdated instances as they are; only new ones are made as described
+    #[arg(long, requires = "infra")]
+    pub(super) no_replace: bool,
+    /// Replace outdated instances of this node only; NODE+deps: and of all it depends on (can be repeated)
+    #[arg(long, value_name = "NODE[+deps]", requires = "infra", conflicts_with = "no_replace")]
+    pub(super) only: Vec<String>,
+    /// Leave outdated instances of this node as they are (can be repeated)
+    #[arg(long, value_name = "NODE", requires = "infra", conflicts_with = "no_replace")]
+    pub(super) exclude: Vec<String>,
+    /// Replace instances, too, that were made with an address that is gone
+    #[arg(long, requires = "infra", conflicts_with = "no_replace")]
+    pub(super) cascade: bool,
 }
 
 /// Variables from outside of the description.
@@ -430,6 +479,14 @@ fn span(text: &str) -> Result<SignedDuration, String> {
         .ok()
         .filter(|span: &SignedDuration| span.is_positive())
         .ok_or_else(|| "a time such as 2h, 45m or 1h30m is needed".to_owned())
+}
+
+/// A time, or how long it is ago.
+fn since(text: &str) -> Result<Timestamp, String> {
+    let ago = || Timestamp::now().checked_sub(span(text).ok()?).ok();
+    text.parse().ok().or_else(ago).ok_or_else(|| {
+        "a time such as 2026-05-01T12:00:00Z, or how long it is ago, such as 2h or 45m, is needed".to_owned()
+    })
 }
 
 /// A pause in seconds; at most a day, so that it can never overflow.

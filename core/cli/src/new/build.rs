@@ -12,7 +12,7 @@ use super::{Session, args, say_ways_out, stop_at_ctrl_c};
 use crate::confirm::{Answer, ask};
 use crate::live::Progress;
 use crate::output::Output;
-use crate::words::{count, failure as failure_text};
+use crate::words::{count, failure as failure_text, span};
 use crate::{DONE, FAILED, INTERRUPTED};
 
 pub(super) async fn run(session: &Session, args: args::Build) -> Result<u8, Error> {
@@ -23,7 +23,8 @@ pub(super) async fn run(session: &Session, args: args::Build) -> Result<u8, Erro
     let order = if args.pace.sequential { Order::Sequential } else { Order::Parallel };
     let (plan, situation) = occopus.preview(&prepared, order).await?;
     output.say(&headed(&prepared, &plan, output.colors_progress()));
-    if prepared.exists && !args.yes && !may_destroy(output, &plan, &situation).await? {
+    let confirmed = (args.yes, args.confirm.as_deref());
+    if prepared.exists && !may_destroy(output, (&plan, &situation), confirmed).await? {
         output.say("nothing was changed");
         return Ok(crate::USAGE);
     }
@@ -53,33 +54,64 @@ fn broke_off(error: &Error) -> bool {
     )
 }
 
-/// Asks before a change destroys instances that nothing is wrong with.
-async fn may_destroy(output: &Output, plan: &Plan, situation: &Situation) -> Result<bool, Error> {
-    let lost = destroyed(plan, situation);
-    if lost.is_empty() {
+/// Asks before a change destroys or replaces instances; `named` is what `--confirm` gave.
+async fn may_destroy(
+    output: &Output,
+    (plan, situation): (&Plan, &Situation),
+    (yes, named): (bool, Option<&str>),
+) -> Result<bool, Error> {
+    let lost = losses(plan, situation);
+    let name = &situation.record.name;
+    if let Some(other) = named.filter(|named| named != name) {
+        return Err(Error::Usage(format!(
+            "--confirm {other}: this infrastructure is called '{name}' (nothing was changed)"
+        )));
+    }
+    if lost.is_empty() || named.is_some() {
         return Ok(true);
     }
-    let what = format!("the change destroys {}: {}", count(lost.len(), "instance"), lost.join(", "));
-    match ask(output, &format!("{what}. Go on?")).await {
+    let many = lost.len() > MANY || lost.len() * 100 > situation.instances.len() * MANY_PERCENT;
+    if yes && !many {
+        return Ok(true);
+    }
+    let what = format!(
+        "the change destroys or replaces {} of {}; what is on their local disks is lost:\n{}",
+        count(lost.len(), "instance"),
+        situation.instances.len(),
+        lost.join("\n")
+    );
+    match ask(output, &format!("{what}\nGo on?")).await {
         Answer::Yes => Ok(true),
         Answer::No => Ok(false),
-        Answer::Unasked => Err(Error::Usage(format!("{what}; confirm it with --yes (nothing was changed)"))),
+        Answer::Unasked => {
+            let option = if many { format!("--confirm {name}") } else { "--yes".to_owned() };
+            Err(Error::Usage(format!("{what}\nconfirm it with {option} (nothing was changed)")))
+        }
     }
 }
 
-/// Slots whose instances the plan destroys, other than those that failed or are being destroyed already.
-fn destroyed(plan: &Plan, situation: &Situation) -> Vec<String> {
-    let live = |id: &AttemptId| {
-        situation
-            .instances
-            .iter()
-            .any(|i| i.attempt.id == *id && !matches!(i.attempt.phase, Phase::Destroying { .. }))
+/// More instances than this need more than `--yes`.
+const MANY: usize = 5;
+/// A larger part of all instances than this needs more than `--yes`.
+const MANY_PERCENT: usize = 30;
+
+/// The instances that the plan destroys, other than those that failed or are being destroyed already,
+/// each with its age and the reason.
+fn losses(plan: &Plan, situation: &Situation) -> Vec<String> {
+    let living = |id: &AttemptId| {
+        let attempts = situation.instances.iter().map(|instance| &instance.attempt);
+        attempts.filter(|attempt| !matches!(attempt.phase, Phase::Destroying { .. })).find(|a| a.id == *id)
     };
-    let slots = plan.actions.iter().filter(|action| match &action.what {
-        What::Destroy { attempt, failed: false, .. } => live(attempt),
-        _ => false,
+    let lost = plan.actions.iter().filter_map(|action| match &action.what {
+        What::Destroy { attempt, failed: false, .. } => living(attempt).map(|attempt| (action, attempt)),
+        _ => None,
     });
-    slots.map(|action| action.slot.to_string()).collect()
+    lost.map(|(action, attempt)| {
+        let age = span(situation.now.duration_since(attempt.created_at).as_secs());
+        let id = attempt.provider_id.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("  {} ({} {id}, {age} old): {}", action.slot, attempt.place.handler, action.cause)
+    })
+    .collect()
 }
 
 /// Says how the build ended and what to do now. `undone` tells that a first build is rolled back unless

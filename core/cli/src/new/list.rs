@@ -70,6 +70,7 @@ mod tests {
             created_at: at(0),
             completed,
             closed_at: None,
+            rollout: None,
         };
         let records = [
             record("a1", Goal::Present, true),

@@ -4,7 +4,7 @@ use crossterm::style::Color;
 use occopus::descriptor::Diagnostics;
 use occopus::descriptor::codes::{self, Code};
 use occopus::engine::plan::{Action, Note, Order, Plan, What};
-use occopus::{BuildRequest, Error, Input, Occopus, Prepared, Target, note_text};
+use occopus::{BuildRequest, Error, Input, Occopus, Prepared, Replacing, Target, note_text};
 use serde_json::json;
 
 use super::Session;
@@ -61,6 +61,11 @@ pub(super) async fn prepare(
     let request = BuildRequest {
         definitions: subject.nodes,
         variables: subject.variables.into(),
+        replacing: (!subject.replacing.no_replace).then(|| Replacing {
+            only: subject.replacing.only,
+            exclude: subject.replacing.exclude,
+            cascade: subject.replacing.cascade,
+        }),
         ..BuildRequest::new(description, target)
     };
     let prepared = occopus.prepare(&request).await.map_err(|error| {

@@ -83,9 +83,17 @@ fn instances(status: &Status, colors: bool) -> Vec<String> {
     for node in &status.nodes {
         rows.push([node.name.clone(), number_of(node), String::new(), String::new(), waits_for(node)]);
         for slot in &node.slots {
-            let outdated = if slot.outdated { "outdated" } else { "" };
-            let remarks: Vec<&str> =
-                [outdated, slot.detail.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
+            let outdated = match slot.differs.as_slice() {
+                [] if slot.outdated => "outdated".to_owned(),
+                [] => String::new(),
+                [first] => format!("outdated: {first}"),
+                [first, rest @ ..] => format!("outdated: {first} and {} more", rest.len()),
+            };
+            let stale = slot.stale.as_ref().map(|peer| format!("stale: an instance of '{peer}' it knows is gone"));
+            let remarks: Vec<String> = [outdated, stale.unwrap_or_default(), slot.detail.clone()]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .collect();
             rows.push([
                 format!("  {}", slot.slot),
                 slot.state.clone(),
@@ -169,6 +177,8 @@ mod tests {
             provider_id: "p".to_owned(),
             detail: detail.to_owned(),
             outdated,
+            differs: if outdated { vec!["variables.port: 80, now 8080".to_owned()] } else { Vec::new() },
+            stale: None,
         }
     }
 
@@ -220,7 +230,7 @@ mod tests {
             "demo is incomplete  (id 3f2a, description 2, built 10 min ago)\n\
              NODE        STATE            AGE    ADDRESS    DETAIL\n\
              db          1 of 1\n\
-             \x20 db/1      ready            5 min  127.8.0.1  outdated\n\
+             \x20 db/1      ready            5 min  127.8.0.1  outdated: variables.port: 80, now 8080\n\
              worker      0 of 1 (1 to 5)                    after db\n\
              \x20 worker/1  unhealthy        5 min  127.8.0.1  port 8080 closed for 42 s of 600 s\n\
              2 instances observed just now; last maintained 12 s ago; no command is working on it\n\

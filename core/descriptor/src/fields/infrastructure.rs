@@ -75,6 +75,20 @@ pub const NODE: &[Field] = &[
     .strict()
     .elsewhere(),
     Field::optional(
+        "max_unavailable",
+        Kind::Share,
+        "How many instances may be missing at once while outdated ones are replaced: a number or a part; 1 if absent.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional(
+        "max_surge",
+        Kind::Share,
+        "How many instances more than wanted there may be while outdated ones are replaced; 0 if absent.",
+    )
+    .strict()
+    .elsewhere(),
+    Field::optional(
         "scale_down",
         Kind::Word(&["youngest", "oldest", "highest"]),
         "Which instances go first when there are too many: the youngest (the default), the oldest, or the highest slot numbers.",

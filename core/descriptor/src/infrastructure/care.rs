@@ -15,6 +15,8 @@ pub(super) fn care(source: &Node, name: &str, diagnostics: &mut Diagnostics) -> 
             _ => Heal::Replace,
         },
         max_unhealthy: read("max_unhealthy").as_deref().and_then(Share::read),
+        max_unavailable: read("max_unavailable").as_deref().and_then(Share::read),
+        max_surge: read("max_surge").as_deref().and_then(Share::read),
         scale_down: match read("scale_down").as_deref() {
             Some("oldest") => ScaleDown::Oldest,
             Some("highest") => ScaleDown::Highest,

@@ -302,9 +302,15 @@ fn a_node_says_how_it_is_looked_after() {
     let text = |keys: &str| format!("infra_name: i\nuser_id: u\nnodes:\n- {{name: a, type: t{keys}}}\n");
     let care = |keys: &str| accepted(&text(keys)).nodes[0].care;
     assert_eq!(care(""), Care::default());
-    let written =
-        Care { heal: Heal::Report, max_unhealthy: Some(Share::Percent(30)), scale_down: ScaleDown::Oldest };
-    assert_eq!(care(", heal: report, max_unhealthy: 30%, scale_down: oldest"), written);
+    let written = Care {
+        heal: Heal::Report,
+        max_unhealthy: Some(Share::Percent(30)),
+        scale_down: ScaleDown::Oldest,
+        max_unavailable: Some(Share::Percent(50)),
+        max_surge: Some(Share::Count(1)),
+    };
+    let keys = ", heal: report, max_unhealthy: 30%, scale_down: oldest, max_unavailable: 50%, max_surge: 1";
+    assert_eq!(care(keys), written);
     assert_eq!(care(", max_unhealthy: 2").max_unhealthy, Some(Share::Count(2)));
     for wrong in ["heal: never", "max_unhealthy: 101%", "max_unhealthy: -1", "scale_down: [a]"] {
         let (code, message, _) = error(&text(&format!(", {wrong}")));

@@ -7,7 +7,7 @@ use crate::enact::Failed;
 use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::plan::Note;
-use crate::record::{Generation, Goal, InfraRecord};
+use crate::record::{Generation, Goal, InfraRecord, Rollout};
 
 /// How a build ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +44,7 @@ impl Controller<'_> {
             created_at: self.engine.clock.wall(),
             completed: false,
             closed_at: None,
+            rollout: None,
         };
         let text = format!("'{}' is to be built", record.name);
         let event = self.journal.event(EventKind::InfraStart, None, text).from_to("none", record.word());
@@ -52,7 +53,13 @@ impl Controller<'_> {
 
     /// Puts a new description in force and returns the record as it was before. An infrastructure that
     /// was destroyed is refused: nothing of it is left that could be changed.
-    pub async fn reconfigure(&self, mut generation: Generation) -> Result<InfraRecord, EngineError> {
+    ///
+    /// With `rollout`, passes replace the instances that are outdated then.
+    pub async fn reconfigure(
+        &self,
+        mut generation: Generation,
+        rollout: Option<Rollout>,
+    ) -> Result<InfraRecord, EngineError> {
         let before = self.journal.record().await?;
         if before.closed_at.is_some() {
             return Err(EngineError::Description(format!(
@@ -67,6 +74,7 @@ impl Controller<'_> {
         record.name.clone_from(&generation.infrastructure.name);
         record.goal = Goal::Present;
         record.completed = false;
+        record.rollout = rollout;
         record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
         let text = format!("description {} is in force", generation.number);
         let event = self.journal.event(EventKind::Reconfigured, None, text);
@@ -89,6 +97,9 @@ impl Controller<'_> {
         let removed = before.targets.iter().filter(|(node, _)| tried.node(node).is_none());
         record.targets.extend(removed.map(|(node, target)| (node.clone(), *target)));
         let undone = std::mem::replace(&mut record.generation, before.generation);
+        // What the change replaced is replaced again, by what it was.
+        let back = Rollout { made_for: Some(undone), ..Rollout::default() };
+        record.rollout = record.rollout.take().map(|_| back);
         record.name.clone_from(&before.name);
         record.completed = before.completed;
         let text = format!("description {} is in force again; the change is undone", before.generation);

@@ -212,11 +212,13 @@ impl<'a> Controller<'a> {
             || !pass.enacted.failed.is_empty()
             || pass.plan.notes.iter().any(|note| matches!(note, crate::plan::Note::Deferred { .. }));
         let mut record = self.journal.record().await?;
-        if incomplete || (record.completed && pass.enacted.succeeded == 0) {
+        let news = !record.completed || record.rollout.is_some() || pass.enacted.succeeded > 0;
+        if incomplete || !news {
             return Ok(());
         }
         let before = record.word();
         record.completed = true;
+        record.rollout = None;
         let mut event = self.journal.event(EventKind::InfraReady, None, String::new());
         if record.word() != before {
             event = event.from_to(before, record.word());

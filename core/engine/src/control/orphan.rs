@@ -12,6 +12,7 @@ use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::handler::{Found, Identity, Listed, Place};
 use crate::hold::holds;
+use crate::ids::AttemptId;
 use crate::plan::{Action, Plan, What};
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord, Phase};
 
@@ -106,6 +107,7 @@ impl Controller<'_> {
                 accepted_at: attempt.accepted_at,
                 retire: None,
                 replace: None,
+                peers: BTreeMap::new(),
                 failing: None,
                 ..known
             },
@@ -123,7 +125,7 @@ impl Controller<'_> {
     /// # Errors
     /// If it is an instance of the infrastructure, or if an operator protects it: nothing is changed then.
     pub async fn remove_orphan(&self, found: &Found, place: &Place) -> Result<Enacted, EngineError> {
-        let Identity { slot, attempt: id, .. } = &found.identity;
+        let Identity { slot, attempt: tagged, .. } = &found.identity;
         let refuse =
             |why: String| EngineError::Description(format!("{} is not removed: {why}", found.provider_id));
         let record = self.record_or_tombstone().await?;
@@ -132,22 +134,26 @@ impl Controller<'_> {
             return Err(refuse(hold.describe()));
         }
         let cause = Cause(format!("an orphan, removed by {}", self.journal.lease().holder()));
-        match self.journal.attempt(id) {
-            Some(attempt) if !attempt.is_closed() && record.closed_at.is_none() => {
+        let id = match self.journal.attempt(tagged) {
+            Some(attempt) if attempt.is_closed() || record.closed_at.is_some() => tagged.clone(),
+            Some(attempt) if attempt.is_of(found) => {
                 return Err(refuse(format!("it is {slot} of '{}'", record.name)));
             }
-            Some(_) => {}
-            None => {
-                let attempt = Attempt {
-                    phase: Phase::Destroying { cause: cause.clone(), failed: false, error: None },
-                    ..unknown_attempt(found, place, self.engine.clock.wall())
-                };
-                let text = format!("{} at {place} is an orphan", found.provider_id);
-                let event = self.journal.event(EventKind::Notice, Some(&attempt), text);
-                self.journal.insert(attempt, vec![event]).await?;
-            }
+            // Its tags are those of the instance, whose record is not to be touched.
+            Some(_) => AttemptId::from(self.engine.random.uuid()),
+            None => tagged.clone(),
+        };
+        if self.journal.attempt(&id).is_none() {
+            let attempt = Attempt {
+                id: id.clone(),
+                phase: Phase::Destroying { cause: cause.clone(), failed: false, error: None },
+                ..unknown_attempt(found, place, self.engine.clock.wall())
+            };
+            let text = format!("{} at {place} is an orphan", found.provider_id);
+            let event = self.journal.event(EventKind::Notice, Some(&attempt), text);
+            self.journal.insert(attempt, vec![event]).await?;
         }
-        let what = What::Destroy { attempt: id.clone(), failed: false, found: Some(found.clone()) };
+        let what = What::Destroy { attempt: id, failed: false, found: Some(found.clone()) };
         let action =
             Action { id: 0, slot: slot.clone(), what, cause, needs: Vec::new(), follows: Vec::new() };
         let plan = Plan { actions: vec![action], notes: Vec::new() };
@@ -170,6 +176,7 @@ impl Controller<'_> {
             created_at: now,
             completed: false,
             closed_at: Some(now),
+            rollout: None,
         };
         let text = "this store knows nothing of it but what is removed now".to_owned();
         let event = self.journal.event(EventKind::Notice, None, text);
@@ -236,5 +243,6 @@ pub(super) fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp
         checks: Vec::new(),
         retire: None,
         replace: None,
+        peers: BTreeMap::new(),
     }
 }

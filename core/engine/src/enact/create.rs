@@ -1,8 +1,9 @@
 //! Creating an instance: render, record the intent, call, record the outcome, wait until it is ready.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use occopus_descriptor::model::{Implementation, Node};
+use occopus_descriptor::secret::{SecretRef, fill_instance};
 
 use super::{Enactor, JournalSteps, Trouble};
 use crate::clock::timeout;
@@ -25,6 +26,7 @@ impl Enactor<'_> {
     ) -> Result<(), Trouble> {
         let (node, implementation) = self.chosen(slot, implementation_index)?;
         let mut attempt = self.new_attempt(slot, (node, implementation_index, implementation), cause);
+        attempt.peers = self.peers_of(node, implementation);
         let (request, access) = match self.prepare_request(&attempt).await {
             Ok(prepared) => prepared,
             Err(error) => return Err(self.refuse(attempt, error).await),
@@ -166,6 +168,20 @@ impl Enactor<'_> {
         views
     }
 
+    /// The living instances whose addresses the templates of `implementation` ask for.
+    fn peers_of(&self, node: &Node, implementation: &Implementation) -> BTreeMap<String, BTreeSet<NodeId>> {
+        let (node, implementation) = &fill_instance(node, implementation, &SecretRef::mask);
+        let names =
+            self.engine.contextualiser.references(&self.generation.infrastructure, node, implementation);
+        let mut peers: BTreeMap<String, BTreeSet<NodeId>> = BTreeMap::new();
+        for attempt in self.journal.attempts().into_iter().filter(Attempt::is_live) {
+            if names.contains(&attempt.slot.node) {
+                peers.entry(attempt.slot.node).or_default().insert(attempt.node_id);
+            }
+        }
+        peers
+    }
+
     fn access_for(&self, rendered: &Rendered) -> Result<Access, HandlerError> {
         let kind = rendered.resource.get("type").and_then(|value| value.as_str()).unwrap_or_default();
         let handler = self.engine.handlers.get(kind)?;
@@ -228,6 +244,7 @@ impl Enactor<'_> {
             checks: Vec::new(),
             retire: None,
             replace: None,
+            peers: BTreeMap::new(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Planning towards the description: heal, scale, create, and remove what is no longer described.
 
+mod rollout;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use occopus_descriptor::model::{Heal, Node, ScaleDown};
@@ -9,9 +11,10 @@ use super::budget::{Turn, turn};
 use super::{Action, Instance, Note, Order, Plan, Situation, What};
 use crate::engine::Policy;
 use crate::handler::Found;
-use crate::ids::{AttemptId, Slot};
+use crate::ids::{AttemptId, NodeId, Slot};
 use crate::judge::InstanceState;
 use crate::record::{Attempt, Cause, Outcome, Phase};
+use rollout::Renewal;
 
 /// What holds for all instances of a node.
 struct Outlook<'a> {
@@ -52,6 +55,8 @@ struct Planner<'a> {
     starts: Vec<usize>,
     /// Whether so much fails at once that the observer itself is suspect.
     suspicious: bool,
+    /// The instances that stay.
+    living: BTreeSet<&'a NodeId>,
 }
 
 pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
@@ -66,9 +71,13 @@ pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
         removals: BTreeMap::new(),
         starts: Vec::new(),
         suspicious: false,
+        living: BTreeSet::new(),
     };
     for instance in &situation.instances {
         planner.instances.entry(&instance.attempt.slot.node).or_default().push(instance);
+        if !matches!(instance.attempt.phase, Phase::Destroying { .. }) {
+            planner.living.insert(&instance.attempt.node_id);
+        }
     }
     for attempt in &situation.closed {
         planner.closed.entry(&attempt.slot).or_default().push(attempt);
@@ -116,7 +125,7 @@ impl<'a> Planner<'a> {
         let mine = self.of_node(&node.name).to_vec();
         let being_destroyed = self.continue_destroys(&mine);
         // A slot is free when its instance is being destroyed; one that is still to be removed holds it.
-        let taken: BTreeSet<u32> = mine
+        let mut taken: BTreeSet<u32> = mine
             .iter()
             .map(|i| &i.attempt.slot)
             .filter(|s| !being_destroyed.contains_key(*s))
@@ -128,11 +137,22 @@ impl<'a> Planner<'a> {
         let mut paths: Vec<Path> = Vec::new();
         let have = kept.len();
         let outlook = self.outlook(node);
+        let mut renewals: Vec<Renewal<'a>> = Vec::new();
         for instance in kept {
-            let path = self.keep(&outlook, instance);
+            let path = match self.renewal(instance) {
+                Some(cause) if state(instance) == InstanceState::Ready => {
+                    renewals.push(Renewal { position: paths.len(), instance, cause });
+                    Path::Ready
+                }
+                Some(cause) => self.exchange(&outlook, &instance.attempt, cause, state(instance).is_lost()),
+                None => self.keep(&outlook, instance),
+            };
             paths.push(path);
         }
-        for index in (1..).filter(|index| !taken.contains(index)).take(target.saturating_sub(have)) {
+        let free = (1..).filter(|index| !taken.contains(index)).take(target.saturating_sub(have));
+        let free: Vec<u32> = free.collect();
+        taken.extend(&free);
+        for index in free {
             let slot = Slot::new(&node.name, index);
             let after = being_destroyed.get(&slot).map_or(&[][..], Vec::as_slice);
             let path = match self.late_for(&slot) {
@@ -144,6 +164,7 @@ impl<'a> Planner<'a> {
             };
             paths.push(path);
         }
+        self.roll_out(&outlook, renewals, taken, &mut paths);
         self.paths.insert(&node.name, paths);
     }
 
@@ -206,7 +227,10 @@ impl<'a> Planner<'a> {
                 _ => kept.push(instance),
             }
         }
-        kept.sort_by_key(|instance| (state(instance).is_lost(), staying(node, &instance.attempt)));
+        kept.sort_by_cached_key(|instance| {
+            let leaving = (state(instance).is_lost(), self.renewal(instance).is_some());
+            (leaving, staying(node, &instance.attempt))
+        });
         let mut slots: BTreeSet<&Slot> = BTreeSet::new();
         let (mut kept, second): (Vec<_>, Vec<_>) =
             kept.into_iter().partition(|instance| slots.insert(&instance.attempt.slot));
