@@ -135,7 +135,7 @@ impl Diagnostic {
 
 /// Most errors, and most warnings, that are kept: nobody reads more, and a hostile file could hold
 /// millions.
-const MOST: usize = 100;
+pub(crate) const MOST: usize = 100;
 
 /// The problems of a file and of the files it imports, in the order of checking: all of them, or the
 /// first hundred errors and the first hundred warnings.

@@ -36,6 +36,9 @@ fn look_up(
     place: &dyn Fn() -> Span,
     findings: &mut Findings,
 ) {
+    if findings.is_full() {
+        return;
+    }
     let function = &asked.function;
     let wanted = match &asked.node {
         NodeArgument::Literal(name) => name.clone(),

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::codes::Code;
 use crate::credentials::CredentialsFile;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, MOST};
 use crate::model::NodeDefinition;
 use crate::overrides::Overrides;
 use crate::yaml::{Node, Span};
@@ -107,6 +107,11 @@ struct Finding {
 }
 
 impl Findings {
+    /// Whether further findings would not be shown: places are costly to find in large texts.
+    fn is_full(&self) -> bool {
+        self.0.len() >= MOST
+    }
+
     /// Adds a finding about `node`. `message` is completed by the names of the nodes.
     fn add(&mut self, code: Code, span: Span, message: String, node: &str, help: String) {
         let place = (span.source.name.clone(), span.line, span.column, message);

@@ -121,12 +121,15 @@ fn undeclared(
     findings: &mut Findings,
 ) {
     let reads = || source.templates.iter().flat_map(|template| &template.uses.variables);
-    let guarded: Vec<&[String]> =
+    let guarded: BTreeSet<&[String]> =
         reads().filter(|read| read.guarded).map(|read| read.path.as_slice()).collect();
-    let is_guarded = |path: &[String]| guarded.iter().any(|other| path.starts_with(other));
+    let is_guarded = |path: &[String]| (1..=path.len()).any(|length| guarded.contains(&path[..length]));
     for template in &source.templates {
         for read in &template.uses.variables {
             let Some(length) = missing(infrastructure, node, &read.path) else { continue };
+            if findings.is_full() {
+                return;
+            }
             if is_guarded(&read.path) {
                 continue;
             }
@@ -154,6 +157,9 @@ fn undefined(
         let seen = if template.health { HEALTH_NAMES.as_slice() } else { NAMES.as_slice() };
         for read in template.uses.names.iter().filter(|read| !read.guarded) {
             let name = read.path[0].as_str();
+            if findings.is_full() {
+                return;
+            }
             if !seen.contains(&name) && !source.may_define(name) {
                 undefined_name(infrastructure, node, template, read, findings);
             }

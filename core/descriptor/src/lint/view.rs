@@ -1,6 +1,6 @@
 //! What the lints see of loaded files: leniently, so that one mistake does not hide the next.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -108,14 +108,22 @@ pub(super) struct Implementation<'a> {
 pub(super) struct Source<'a> {
     pub(super) node: &'a Node,
     pub(super) templates: Vec<Template<'a>>,
+    /// The names that its templates define.
+    defined: HashSet<String>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    fn new(node: &'a Node, scanner: &dyn TemplateScanner) -> Self {
+        let templates = templates::of(node, scanner);
+        let defined = templates.iter().flat_map(|template| &template.uses.defined).cloned().collect();
+        Self { node, templates, defined }
+    }
+
     /// Whether a template or `context_variables` define `name`, or may do so when they are rendered.
     pub(super) fn may_define(&self, name: &str) -> bool {
         let added = self.node.get("contextualisation").and_then(|section| section.get("context_variables"));
         added.is_some_and(|added| added.get(name).is_some() || added.as_str().is_some())
-            || self.templates.iter().any(|template| template.uses.defined.iter().any(|own| own == name))
+            || self.defined.contains(name)
     }
 
     /// The place of `key` of the resource section; that of the implementation if there is no such key.
@@ -133,7 +141,7 @@ pub(super) fn definitions<'a>(root: &'a Node, scanner: &dyn TemplateScanner) -> 
         let items = value.as_seq().unwrap_or_default().iter().filter(|item| item.as_map().is_some());
         let implementations = items.map(|node| Implementation {
             resource: node.get("resource").map(Node::to_object).unwrap_or_default(),
-            source: Some(Source { node, templates: templates::of(node, scanner) }),
+            source: Some(Source::new(node, scanner)),
         });
         let name = key.as_str()?.strip_prefix("node_def:")?;
         Some(Definition { name, implementations: implementations.collect() })
