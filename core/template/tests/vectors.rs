@@ -286,3 +286,41 @@ fn health_checks_see_the_instance_and_the_variables_only() {
         error.unwrap_err().to_string().contains("health_check.urls[1], line 1, column 3: unknown function")
     );
 }
+
+#[test]
+fn line_ends_inside_a_mapping_context_are_no_white_space_for_tags() {
+    let template = json!({"a": "x\n{%- if true -%}\ny{% endif %}\n", "b": ["z {%- if true %} w{% endif %}"]});
+    assert_eq!(parsed(&context(template)), json!({"a": "x\n\ny\n", "b": ["z w"]}));
+}
+
+#[test]
+fn double_quotes_in_expressions_work_on_one_line_and_on_several() {
+    let template = json!({"one": "ping {{ \"a b\"|upper }}", "more": "x\nping {{ \"a b\"|upper }}\n"});
+    assert_eq!(parsed(&context(template)), json!({"one": "ping A B", "more": "x\nping A B\n"}));
+}
+
+#[test]
+fn long_lines_are_not_folded_inside_expressions() {
+    let words = "word ".repeat(30);
+    let template = json!({"a": format!("'{words}{{{{ variables.n   ~   'x' }}}} {words}'\n")});
+    assert_eq!(parsed(&context(template)), json!({"a": format!("'{words}5x {words}'\n")}));
+}
+
+#[test]
+fn keys_of_a_mapping_context_and_of_context_variables_are_templates() {
+    assert_eq!(parsed(&context(json!({"k{{variables.n}}": {"{{name}}": 1}}))), json!({"k5": {"node": 1}}));
+    let section = json!({"context_variables": {"v{{variables.n}}": 1}, "env": ["{{v5}}"]});
+    assert_eq!(container("docker", section).unwrap()["env"], json!(["1"]));
+    for nothing in [json!(null), json!(""), json!({})] {
+        let section = json!({"context_variables": nothing, "env": {"A": "x\n"}, "command": null});
+        assert_eq!(container("process", section).unwrap()["env"], json!({"A": "x"}));
+    }
+}
+
+#[test]
+fn anything_that_starts_like_a_cloud_config_must_be_yaml_with_the_rules_of_descriptors() {
+    for broken in ["#cloud-configuration\n[", "#cloud-config\na: 1\na: 2", "#cloud-config\na: !unknown x"] {
+        let error = Bench::context(json!({}), json!(broken)).error();
+        assert!(error.contains("Schema error in context of node definition"), "{error}");
+    }
+}
