@@ -3,6 +3,8 @@
 //! Most tests start a server of their own: `redis-server`, or the program that `OCCOPUS_TEST_REDIS_SERVER`
 //! names. The conformance suite uses the one at `OCCOPUS_TEST_REDIS` (start one with
 //! `tests/peers/redis.sh`).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
 mod faults;
 mod original;
