@@ -75,6 +75,11 @@ impl Handlers {
         self.0.insert(handler.name().to_owned(), handler);
     }
 
+    /// All handlers, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn ResourceHandler>> {
+        self.0.values()
+    }
+
     /// The handler called `name`.
     pub fn get(&self, name: &str) -> Result<&Arc<dyn ResourceHandler>, HandlerError> {
         self.0.get(name).ok_or_else(|| {

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, Found, HandlerError, Listed, Observation, Place, Progress, ProviderId,
-    ResourceHandler, StepJournal,
+    Access, Capabilities, CreateRequest, Found, HandlerError, Listed, Observation, Place, Progress,
+    ProviderId, ResourceHandler, StepJournal,
 };
 use occopus_engine::ids::StoreId;
 use occopus_engine::store::{Batch, Key, Record, Store, StoreError, Table, Write};

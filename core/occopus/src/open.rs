@@ -8,7 +8,7 @@ use occopus_descriptor::Diagnostics;
 use occopus_descriptor::configuration::Configuration;
 use occopus_descriptor::search::{SearchError, Surroundings, Wanted, find};
 use occopus_engine::clock::{Clock, Random, SystemClock};
-use occopus_engine::engine::{Engine, Handlers, Policy};
+use occopus_engine::engine::{Engine, Handlers};
 use occopus_engine::event::{Event, EventKind};
 use occopus_engine::handler::ResourceHandler;
 use occopus_engine::ids::InfraId;
@@ -25,6 +25,7 @@ use occopus_template::Templates;
 use crate::command::HostCommands;
 use crate::credentials::CredentialFile;
 use crate::error::Error;
+use crate::limits;
 use crate::place::{self, Place};
 use crate::secrets::EnvironmentAndFiles;
 use crate::settings::Settings;
@@ -52,15 +53,15 @@ impl Occopus {
         let dry_run = configuration.as_ref().is_some_and(|configuration| configuration.dry_run);
         let credentials = search(Wanted::Credentials, settings.credentials.as_deref())?;
         let Place { store, redis, folder } = place::open(&settings, configuration.as_ref()).await?;
-        let secrets = Secrets::new(Arc::new(EnvironmentAndFiles::default()), settings.redactor);
+        #[cfg(feature = "crash-points")]
+        let store = crate::crash::points().store(store);
+        let secrets = Secrets::new(Arc::new(EnvironmentAndFiles::default()), settings.redactor.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random = Random::from_system();
-        let mut policy = Policy::default();
-        if let Some(max_parallel) = settings.max_parallel {
-            policy.max_parallel = max_parallel;
-        }
+        let handlers = if dry_run { dry_handlers() } else { handlers(&folder, &clock, &random) };
+        let policy = limits::policy(&settings, |name| std::env::var(name).ok(), &handlers)?;
         let engine = Engine {
-            handlers: if dry_run { dry_handlers() } else { handlers(&folder, &clock, &random) },
+            handlers,
             store,
             contextualiser: Arc::new(templates(configuration.as_ref())),
             health: if dry_run { Arc::new(DryRunChecks) } else { Arc::new(Checks::default()) },
@@ -161,6 +162,8 @@ fn handlers(folder: &Path, clock: &Arc<dyn Clock>, random: &Random) -> Handlers 
     ];
     let mut handlers = Handlers::default();
     for handler in all {
+        #[cfg(feature = "crash-points")]
+        let handler = crate::crash::points().handler(handler);
         let limited = Arc::new(RateLimit::new(handler, clock.clone(), RateLimits::default()));
         let retried = Retry::new(limited, clock.clone(), random.clone(), RetryPolicy::default());
         handlers.register(Arc::new(retried));

@@ -123,7 +123,8 @@ impl Occopus {
         let target = record.targets.get(node).copied().unwrap_or(described.scaling.min) as usize;
         let open: Vec<&Attempt> =
             attempts.iter().filter(|attempt| attempt.slot.node == node && !attempt.is_closed()).collect();
-        Ok(open.len() == target && open.iter().all(|attempt| attempt.ready_at.is_some()))
+        Ok(open.len() == target
+            && open.iter().all(|attempt| attempt.ready_at.is_some() && attempt.replace.is_none()))
     }
 
     /// Destroys `infra`. Its record stays until the back-ends have confirmed that nothing is left.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use occopus_engine::event::{Events, NoEvents};
 use occopus_engine::secret::Redactor;
@@ -21,6 +22,11 @@ pub struct Settings {
     pub credentials: Option<PathBuf>,
     /// Calls under way at the same time per endpoint; 10 by default.
     pub max_parallel: Option<usize>,
+    /// A lease that was not renewed for this long can be taken over; by default `$OCCOPUS_LEASE` seconds,
+    /// else 90. Longer than any call of a resource handler may take.
+    pub lease: Option<Duration>,
+    /// How long events and journal records are kept; by default `$OCCOPUS_HISTORY` days, else 30.
+    pub history: Option<Duration>,
     /// Receives events while they happen.
     pub events: Events,
     /// Learns every secret that is read, for callers that show texts from elsewhere.
@@ -35,6 +41,8 @@ impl Default for Settings {
             config: None,
             credentials: None,
             max_parallel: None,
+            lease: None,
+            history: None,
             events: Arc::new(NoEvents),
             redactor: Redactor::default(),
         }

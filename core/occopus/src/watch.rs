@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use occopus_engine::control::{Controller, Pass};
+use occopus_engine::control::{Controller, Demolished, Pass};
 use occopus_engine::error::EngineError;
 use occopus_engine::ids::InfraId;
 use occopus_engine::lease::{Sighting, is_wanted};
+use occopus_engine::record::InfraRecord;
 
 use crate::Occopus;
 use crate::error::Error;
@@ -16,14 +17,28 @@ use crate::request::Run;
 
 /// Notified of what a cyclic maintainer does.
 pub trait Watcher: Send + Sync {
+    /// From now on the infrastructure of `record` is looked after.
+    fn began(&self, _record: &InfraRecord) {}
+
     /// A pass over `infra` ended.
     fn passed(&self, infra: &InfraId, result: &Result<Pass, Error>);
+
+    /// The infrastructures were listed, or could not be: the next try comes after a pause.
+    fn listed(&self, result: Result<(), &Error>) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "could not list the infrastructures");
+        }
+    }
 }
 
 /// Longest pause between passes that fail.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Pause between looks for what appears after an infrastructure was destroyed.
 const TOMBSTONE_PAUSE: Duration = Duration::from_secs(600);
+/// A command that waits for a lease is noticed after this long.
+const NOTICE: Duration = Duration::from_secs(5);
+/// History is pruned so often; to do it reads all of it.
+const PRUNING: Duration = Duration::from_secs(24 * 3600);
 
 /// What a turn of the maintainer came to.
 enum Turn {
@@ -48,6 +63,8 @@ struct Care<'a> {
     sighting: Sighting,
     failures: u32,
     busy: bool,
+    /// Monotonic time at which history was pruned.
+    pruned: Option<Duration>,
 }
 
 impl Occopus {
@@ -57,18 +74,18 @@ impl Occopus {
     /// handed to any command that waits for one.
     pub async fn watch(&self, infras: &[InfraId], interval: Duration, run: &Run, watcher: &dyn Watcher) {
         let run = Run { patience: Duration::ZERO, ..run.clone() };
+        let mut failures = 0;
         let mut cared_for: BTreeSet<InfraId> = BTreeSet::new();
         let mut cares = FuturesUnordered::new();
         while !run.stop.is_cancelled() {
-            match self.watched(infras).await {
-                Ok(found) => {
-                    for infra in found {
-                        if cared_for.insert(infra.clone()) {
-                            cares.push(Care::new(self, infra, &run, interval, watcher).go_on());
-                        }
-                    }
+            let watched = self.watched(infras).await;
+            watcher.listed(watched.as_ref().map(drop));
+            failures = if watched.is_err() { failures + 1 } else { 0 };
+            for record in watched.unwrap_or_default() {
+                if cared_for.insert(record.id.clone()) {
+                    watcher.began(&record);
+                    cares.push(Care::new(self, record.id, &run, interval, watcher).go_on());
                 }
-                Err(error) => tracing::warn!(%error, "could not list the infrastructures"),
             }
             let round = async {
                 while let Some(ended) = cares.next().await {
@@ -79,7 +96,7 @@ impl Occopus {
             tokio::select! {
                 biased;
                 () = run.stop.cancelled() => {}
-                () = self.engine.clock.sleep(interval) => {}
+                () = self.engine.clock.sleep(backed_off(interval, failures)) => {}
                 () = round => {}
             }
         }
@@ -87,12 +104,24 @@ impl Occopus {
         while cares.next().await.is_some() {}
     }
 
-    async fn watched(&self, infras: &[InfraId]) -> Result<Vec<InfraId>, Error> {
-        let mut all: Vec<InfraId> = self.list().await?.into_iter().map(|record| record.id).collect();
-        all.extend(self.tombstones().await?.into_iter().map(|record| record.id));
-        all.retain(|infra| infras.is_empty() || infras.contains(infra));
+    async fn watched(&self, infras: &[InfraId]) -> Result<Vec<InfraRecord>, Error> {
+        let mut all = self.records().await?;
+        all.retain(|record| infras.is_empty() || infras.contains(&record.id));
         Ok(all)
     }
+
+    /// All infrastructures on record, also those of which nothing is left, oldest first.
+    pub async fn records(&self) -> Result<Vec<InfraRecord>, Error> {
+        let mut all = self.list().await?;
+        all.extend(self.tombstones().await?);
+        all.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(all)
+    }
+}
+
+/// Pause after so many failures in a row.
+fn backed_off(interval: Duration, failures: u32) -> Duration {
+    (interval * 2u32.pow(failures.min(5))).min(interval.max(LONGEST_PAUSE))
 }
 
 impl<'a> Care<'a> {
@@ -113,6 +142,7 @@ impl<'a> Care<'a> {
             sighting: Sighting::default(),
             failures: 0,
             busy: false,
+            pruned: None,
         }
     }
 
@@ -129,26 +159,44 @@ impl<'a> Care<'a> {
                     let failed = !pass.enacted.failed.is_empty();
                     self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
                     self.watcher.passed(&self.infra, &Ok(pass));
-                    self.backed_off()
+                    backed_off(self.interval, self.failures)
                 }
                 Err(error) => {
                     self.report(error);
-                    self.backed_off()
+                    backed_off(self.interval, self.failures)
                 }
             };
-            tokio::select! {
-                biased;
-                () = self.run.stop.cancelled() => {}
-                () = self.occopus.engine.clock.sleep(pause) => {}
-            }
+            self.rest(pause).await;
         }
         self.let_go().await;
         self.infra
     }
 
-    async fn turn(&mut self) -> Result<Turn, Error> {
+    /// Waits for `pause`, or for the end of the run. Whoever waits for the lease meanwhile gets it.
+    async fn rest(&mut self, mut pause: Duration) {
+        let stop = self.run.stop.clone();
+        while !pause.is_zero() && !stop.is_cancelled() {
+            let slice = pause.min(NOTICE);
+            pause -= slice;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.occopus.engine.clock.sleep(slice) => {}
+            }
+            // A store that cannot be asked is noticed, and told, by the next turn.
+            if self.controller.is_some() && !pause.is_zero() && self.is_wanted().await.unwrap_or(false) {
+                self.let_go().await;
+            }
+        }
+    }
+
+    async fn is_wanted(&self) -> Result<bool, Error> {
         let engine = &self.occopus.engine;
-        if is_wanted(engine.store.as_ref(), &self.infra, engine.clock.wall()).await? {
+        Ok(is_wanted(engine.store.as_ref(), &self.infra, engine.clock.wall()).await?)
+    }
+
+    async fn turn(&mut self) -> Result<Turn, Error> {
+        if self.is_wanted().await? {
             self.let_go().await;
             return Ok(Turn::Yielded);
         }
@@ -164,13 +212,22 @@ impl<'a> Care<'a> {
             other => other?,
         };
         if record.closed_at.is_some() {
-            controller.recheck(&mut |_, _| {}).await?;
+            let clean = controller.recheck(&mut |_, _| {}).await? == Demolished::Gone;
+            if clean && controller.is_old().await? {
+                controller.forget().await?;
+                return Ok(Turn::Forgotten);
+            }
             controller.close().await?;
             return Ok(Turn::Closed);
         }
         // The goal is read under the lease: a pass also finishes a destroy that was begun. After an error
         // the controller is dropped, and the next turn starts from the store again.
         let pass = controller.maintain(&mut |_, _| {}).await?;
+        let now = self.occopus.engine.clock.monotonic();
+        if self.pruned.is_none_or(|at| now.saturating_sub(at) >= PRUNING) {
+            controller.prune_history().await?;
+            self.pruned = Some(now);
+        }
         self.controller = Some(controller);
         Ok(Turn::Passed(pass))
     }
@@ -189,10 +246,6 @@ impl<'a> Care<'a> {
         }
         self.failures = if busy { 0 } else { self.failures.saturating_add(1) };
         self.busy = busy;
-    }
-
-    fn backed_off(&self) -> Duration {
-        (self.interval * 2u32.pow(self.failures.min(5))).min(self.interval.max(LONGEST_PAUSE))
     }
 
     async fn let_go(&mut self) {

@@ -39,11 +39,6 @@ pub(crate) fn sentence(event: &Event) -> String {
     line
 }
 
-/// The event as one line with its time in UTC.
-pub(crate) fn line(event: &Event) -> String {
-    format!("{}  {}", at_second(event.time), sentence(event))
-}
-
 /// RFC 3339 without fractions of a second.
 pub(crate) fn at_second(time: Timestamp) -> String {
     format!("{time:.0}")
@@ -63,12 +58,6 @@ pub(crate) mod tests {
             node_id: slot.map(|_| "n1".into()),
             ..Event::new(InfraId::from("i1"), kind, time, message.to_owned())
         }
-    }
-
-    #[test]
-    fn an_event_tells_when_where_what_and_why() {
-        let event = event(EventKind::NodeCreating, Some("worker/1"), "'worker' has 0 of 1 instances");
-        assert_eq!(line(&event), "2023-11-14T22:13:20Z  worker/1 creating: 'worker' has 0 of 1 instances");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The `occopus` command.
 
+mod adopt;
 mod args;
 mod build;
 mod define;
@@ -11,6 +12,7 @@ mod hold;
 mod list;
 mod logs;
 mod maintain;
+mod orphans;
 mod plan;
 mod render;
 mod replace;
@@ -119,7 +121,12 @@ impl Session {
             Command::Destroy { infra, yes, abandon } => destroy::run(self, &infra, yes, abandon).await,
             Command::Define { files } => define::run(self, &files).await,
             Command::List => list::run(self).await,
-            Command::Events { infra, follow } => events::run(self, &infra, follow).await,
+            Command::Events { infra, follow, since } => {
+                events::run(self, infra.as_deref(), follow, since).await
+            }
+            Command::Orphans { remove: None, .. } => orphans::list(self).await,
+            Command::Orphans { remove: Some(orphan), yes } => orphans::remove(self, &orphan, yes).await,
+            Command::Adopt { orphan } => adopt::run(self, &orphan).await,
             Command::Graph { subject, nodes, drawing } => graph::run(self, &subject, nodes, drawing).await,
             Command::Logs { infra, instance } => logs::run(self, &infra, instance.as_deref()).await,
             Command::Schema { file } => schema::run(self, file),
@@ -147,6 +154,7 @@ impl Session {
             max_parallel,
             events,
             redactor: self.output.redactor().clone(),
+            ..Settings::default()
         };
         let occopus = Occopus::open(settings).await?;
         if self.global.verbose > 0 {
