@@ -61,8 +61,9 @@ async fn may_destroy(
     (yes, named): (bool, Option<&str>),
 ) -> Result<bool, Error> {
     let lost = losses(plan, situation);
-    let name = &situation.record.name;
-    if let Some(other) = named.filter(|named| named != name) {
+    // A change of the name is confirmed by the old or the new one.
+    let (name, new) = (&situation.record.name, &situation.generation.infrastructure.name);
+    if let Some(other) = named.filter(|named| named != name && named != new) {
         return Err(Error::Usage(format!(
             "--confirm {other}: this infrastructure is called '{name}' (nothing was changed)"
         )));

@@ -45,19 +45,28 @@ pub(super) fn turn<'a>(
         counted.iter().copied().filter(|attempt| creation_counts(attempt, situation.now)).collect();
     if recent.len() >= policy.creations_per_hour {
         let oldest = recent[recent.len() - policy.creations_per_hour].created_at;
+        let never = recent.iter().all(|attempt| attempt.ready_at.is_none());
         return Turn::Later(format!(
-            "it was created {} times within an hour; next try after {:.0}",
+            "it was created {} times within an hour{}{}; next try after {:.0}",
             recent.len(),
+            if never { " and never became ready" } else { "" },
+            in_brackets(recent.last().and_then(|attempt| reason(attempt))),
             oldest + Duration::from_secs(3600)
         ));
     }
-    let failures = failures_in_a_row(counted);
+    // What failed under a description that was undone says nothing about the one in force again.
+    let of_force = |attempt: &&&Attempt| attempt.generation <= situation.generation.number;
+    let counted: Vec<&Attempt> = counted.iter().filter(of_force).copied().collect();
+    let history: Vec<&Attempt> = history.iter().filter(of_force).copied().collect();
+    let failures = failures_in_a_row(&counted);
     let round = failures / candidates.len();
     if round > 0 && failures.is_multiple_of(candidates.len()) {
         let last = counted.last().map_or(situation.now, |attempt| failed_at(attempt));
         let next = last + backoff(policy, round);
         if situation.eager.is_some() || situation.now < next {
-            return Turn::Later(format!("it failed {failures} times in a row; next try after {next:.0}"));
+            let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times in a row") };
+            let reason = in_brackets(counted.last().and_then(|attempt| reason(attempt)));
+            return Turn::Later(format!("it failed {times}{reason}; next try after {next:.0}"));
         }
     }
     let failures = failures_in_a_row(&history);
@@ -113,6 +122,23 @@ fn failed_at(attempt: &Attempt) -> Timestamp {
         Phase::Closed { at, .. } => *at,
         _ => attempt.created_at,
     }
+}
+
+/// Why an attempt failed; `None` for one that is still there, of which the plan says it anyway.
+fn reason(attempt: &Attempt) -> Option<&str> {
+    let reason = match &attempt.phase {
+        Phase::Closed { outcome: Outcome::Refused { message, .. }, .. } => message,
+        Phase::Closed { outcome: Outcome::Destroyed { cause, .. }, .. } | Phase::Destroying { cause, .. } => {
+            &cause.0
+        }
+        Phase::Closed { outcome: Outcome::NeverAppeared { .. }, .. } => "its back-end never showed it",
+        _ => return None,
+    };
+    Some(reason.strip_prefix(&attempt.slot.to_string()).unwrap_or(reason).trim_start())
+}
+
+fn in_brackets(text: Option<&str>) -> String {
+    text.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
 fn last_change(attempt: &Attempt) -> Timestamp {

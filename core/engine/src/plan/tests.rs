@@ -283,7 +283,7 @@ fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
     situation.closed = vec![failed("worker/2", 9)];
     assert_eq!(
         lines(&situation),
-        ["later worker/2: it failed 1 times in a row; next try after 1970-01-02T03:46:41Z"]
+        ["later worker/2: it failed once (no such image); next try after 1970-01-02T03:46:41Z"]
     );
     situation.closed = vec![failed("worker/2", 11)];
     assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
@@ -295,7 +295,8 @@ fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
     assert!(lines(&situation)[0].starts_with("later worker/2"), "it was tried in this build already");
     let mut situation = missing();
     situation.closed = (1..=6).map(|number| died("worker/2", number * 500)).collect();
-    assert!(lines(&situation)[0].starts_with("later worker/2: it was created 6 times within an hour"));
+    let text = "later worker/2: it was created 6 times within an hour and never became ready (died)";
+    assert!(lines(&situation)[0].starts_with(text), "{:?}", lines(&situation));
 }
 
 #[test]
@@ -305,7 +306,7 @@ fn failures_before_the_clock_was_set_back_do_not_hold_a_slot_until_it_has_caught
     situation.closed = (1..=6).map(|number| died("worker/2", number * -500)).collect();
     assert_eq!(lines(&situation), [create]);
     situation.closed.push(failed("worker/2", 5));
-    assert!(lines(&situation)[0].starts_with("later worker/2: it failed 1 times in a row"));
+    assert!(lines(&situation)[0].starts_with("later worker/2: it failed once"));
 }
 
 #[test]
@@ -640,4 +641,13 @@ fn who_knows_an_address_that_is_gone_is_replaced_only_when_asked() {
         stale(Some(cascade)),
         [format!("0 destroy front/1: {why}"), format!("1 create front/1 on sim: {why} [needs [0]]")]
     );
+}
+
+#[test]
+fn what_failed_under_an_undone_description_holds_the_old_one_up_no_longer() {
+    let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
+    situation.closed = vec![Attempt { generation: 2, ..died("worker/2", 1) }];
+    assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
+    situation.closed[0].generation = 1;
+    assert!(lines(&situation)[0].starts_with("later worker/2"));
 }

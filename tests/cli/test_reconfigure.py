@@ -1,0 +1,271 @@
+"""Changing the description of a running infrastructure (spec section 5, with the wanted behaviour)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from occopus_cli import Cli, processes_of
+
+DEFINITIONS = """
+'node_def:one':
+  - resource: {type: process}
+    contextualisation: {type: process, env: ['COLOUR={{variables.colour}}'], command: [sleep, '1000']}
+    health_check: {ping: false}
+'node_def:other':
+  - resource: {type: process}
+    contextualisation: {type: process, env: ['OTHER=1'], command: [sleep, '1000']}
+    health_check: {ping: false}
+'node_def:knowing':
+  - resource: {type: process}
+    contextualisation: {type: process, env: ["DB={{getip('db')}}"], command: [sleep, '1000']}
+    health_check: {ping: false}
+'node_def:broken':
+  - resource: {type: process}
+    contextualisation: {type: process, env: ['COLOUR={{variables.colour}}'], command: [sh, -c, 'exit 3']}
+    health_check: {ping: false, timeout: 5}
+"""
+
+DB = "{name: db, type: one, scaling: {min: 1, max: 1}}"
+FRONT = "{name: front, type: knowing, scaling: {min: 1, max: 1}}"
+
+
+def worker(kind: str = "one", low: int = 3, high: int = 5, more: str = "") -> str:
+    return f"{{name: worker, type: {kind}, scaling: {{min: {low}, max: {high}}}{more}}}"
+
+
+def description(*nodes: str, colour: str = "red", name: str = "shop") -> str:
+    return f"""
+user_id: tester
+infra_name: {name}
+variables: {{colour: {colour}}}
+nodes:
+{"".join(f"  - {node}{chr(10)}" for node in nodes)}
+dependencies: []
+"""
+
+
+class Shop:
+    """An infrastructure to be changed."""
+
+    def __init__(self, cli: Cli, *nodes: str) -> None:
+        self.cli = cli
+        cli.write("nodes.yaml", DEFINITIONS)
+        cli.write("infra.yaml", description(*nodes))
+        self.id = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+
+    def change(self, *nodes: str, options: tuple[str, ...] = (), code: int = 0, **new: str):
+        self.cli.write("infra.yaml", description(*nodes, **new))
+        confirm = ("--confirm", new.get("name", "shop"))
+        command = ("build", "-i", self.id, "infra.yaml", "--nodes", "nodes.yaml")
+        return self.cli.run(*command, *confirm, *options, code=code)
+
+    def ids(self) -> dict[str, str]:
+        return {name: slot["node_id"] for name, slot in self.cli.slots(self.id).items()}
+
+    def environment(self, slot: str) -> dict[str, str]:
+        (pid,) = processes_of(self.id)[self.ids()[slot]]
+        with open(f"/proc/{pid}/environ", encoding="utf-8") as file:
+            return dict(line.split("=", 1) for line in file.read().split("\0") if "=" in line)
+
+    def settled(self) -> None:
+        """Nothing is left to do, and exactly what the status shows lives."""
+        assert self.cli.status(self.id)["health"] == "ready"
+        there = processes_of(self.id)
+        assert sorted(there) == sorted(self.ids().values())
+        assert all(len(same) == 1 for same in there.values())
+        assert self.cli.run("maintain", self.id).out == f"{self.id}: nothing to do\n"
+
+
+def same(before: dict[str, str], after: dict[str, str], *slots: str) -> bool:
+    return all(before[slot] == after[slot] for slot in slots)
+
+
+def test_a_removed_node_goes_and_nothing_else_is_touched(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    shop.change(DB)
+    assert shop.ids() == {"db/1": before["db/1"]}
+    shop.settled()
+
+
+def test_an_added_node_is_made_and_nothing_else_is_touched(cli: Cli) -> None:
+    shop = Shop(cli, DB)
+    before = shop.ids()
+    shop.change(DB, worker())
+    assert shop.ids()["db/1"] == before["db/1"] and len(shop.ids()) == 4
+    shop.settled()
+
+
+def test_a_node_that_returns_under_its_old_name_starts_with_its_minimum(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker(low=1))
+    cli.run("scale", shop.id, "worker=3")
+    cli.run("maintain", shop.id)
+    shop.change(DB)
+    shop.change(DB, worker(low=1))
+    assert sorted(shop.ids()) == ["db/1", "worker/1"]
+    shop.settled()
+
+
+def test_a_renamed_node_is_made_anew_before_the_old_one_goes(cli: Cli) -> None:
+    shop = Shop(cli, DB)
+    shop.change(DB.replace("name: db", "name: store"))
+    assert list(shop.ids()) == ["store/1"]
+    shop.settled()
+
+
+@pytest.mark.parametrize(("low", "high", "count"), [(4, 5, 4), (1, 2, 2), (1, 9, 3)])
+def test_changed_limits_are_kept_and_what_fits_stays(cli: Cli, low: int, high: int, count: int) -> None:
+    shop = Shop(cli, DB, worker())
+    cli.run("scale", shop.id, "worker=3")
+    cli.run("maintain", shop.id)
+    before = shop.ids()
+    shop.change(DB, worker(low=low, high=high))
+    after = shop.ids()
+    assert len([slot for slot in after if slot.startswith("worker")]) == count
+    assert all(after[slot] == node for slot, node in before.items() if slot in after)
+    shop.settled()
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        (lambda shop: shop.change(DB, worker(), colour="blue"), "blue"),
+        (lambda shop: shop.change(DB, worker(more=", variables: {colour: blue}")), "blue"),
+    ],
+    ids=["variable of the infrastructure", "variable of the node"],
+)
+def test_changed_variables_reach_all_instances(
+    cli: Cli, change: Callable[[Shop], object], shown: str
+) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    change(shop)
+    after = shop.ids()
+    assert not any(same(before, after, slot) for slot in ("worker/1", "worker/2", "worker/3"))
+    assert all(shop.environment(f"worker/{number}")["COLOUR"] == shown for number in (1, 2, 3))
+    shop.settled()
+
+
+def test_another_type_replaces_the_instances_of_its_node_only(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    shop.change(DB, worker("other"))
+    after = shop.ids()
+    assert same(before, after, "db/1") and "OTHER" in shop.environment("worker/2")
+    shop.settled()
+
+
+def test_a_changed_definition_replaces_its_instances(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker("other"))
+    before = shop.ids()
+    cli.write("nodes.yaml", DEFINITIONS.replace("OTHER=1", "OTHER=2"))
+    cli.run("define", "nodes.yaml")
+    cli.run("maintain", shop.id)
+    assert shop.ids() == before, "an import changes no running infrastructure"
+    shop.change(DB, worker("other"))
+    assert same(before, shop.ids(), "db/1") and shop.environment("worker/1")["OTHER"] == "2"
+    shop.settled()
+
+
+def test_a_new_name_and_new_dependencies_replace_nothing(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    shop.change(DB, worker(), name="store")
+    assert shop.ids() == before and cli.status(shop.id)["name"] == "store"
+    shop.settled()
+
+
+def test_without_replacing_outdated_instances_are_shown_with_what_differs(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    shop.change(DB, worker(), colour="blue", options=("--no-replace",))
+    assert shop.ids() == before
+    slots = cli.slots(shop.id)
+    assert all(slot["differs"] == ["variables.colour: red, now blue"] for slot in slots.values())
+    assert "outdated: variables.colour: red, now blue" in cli.run("status", shop.id).out
+    plan = cli.run("plan", "-i", shop.id, "infra.yaml", "--only", "db")
+    assert "destroy db/1: db/1 is outdated (variables.colour: red, now blue)" in plan.out
+    assert "worker" not in plan.out
+    shop.change(DB, worker(), colour="blue", options=("--only", "db"))
+    after = shop.ids()
+    assert after["db/1"] != before["db/1"] and same(before, after, "worker/1", "worker/2", "worker/3")
+    shop.change(DB, worker(), colour="blue", options=("--exclude", "worker"))
+    assert shop.ids() == after
+
+
+def test_who_knows_the_address_of_what_was_replaced_is_stale_and_replaced_only_when_asked(cli: Cli) -> None:
+    shop = Shop(cli, DB, FRONT)
+    before = shop.ids()
+    shop.change(DB, FRONT, colour="blue", options=("--only", "db"))
+    after = shop.ids()
+    assert after["db/1"] != before["db/1"] and same(before, after, "front/1")
+    assert cli.slots(shop.id)["front/1"]["stale"] == "db"
+    assert "stale: an instance of 'db' it knows is gone" in cli.run("status", shop.id).out
+    shop.change(DB, FRONT, colour="blue", options=("--cascade",))
+    assert shop.ids()["front/1"] != after["front/1"] and shop.ids()["db/1"] == after["db/1"]
+    address = cli.slots(shop.id)["db/1"]["addresses"][0]
+    assert shop.environment("front/1")["DB"] == address
+    assert cli.slots(shop.id)["front/1"].get("stale") is None
+
+
+def test_a_failing_replacement_stops_and_is_undone_and_the_rest_is_never_touched(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    failed = shop.change(DB, worker("broken"), code=1)
+    assert "the change was undone" in failed.err
+    status = cli.status(shop.id)
+    assert status["generation"] == 1
+    cli.run("maintain", shop.id)
+    after = shop.ids()
+    changed = [slot for slot in before if before[slot] != after[slot]]
+    assert len(changed) == 1, "only the first was tried"
+    assert all(shop.environment(f"worker/{number}")["COLOUR"] == "red" for number in (1, 2, 3))
+    shop.settled()
+
+
+def test_never_more_are_missing_than_allowed(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    fewest = [3]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            ids = {slot for slot in processes_of(shop.id)}
+            fewest.append(len(ids) - 1)
+            time.sleep(0.01)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        shop.change(DB, worker(more=", variables: {colour: blue}, max_unavailable: 1"))
+    finally:
+        done.set()
+        watcher.join()
+    assert min(fewest) == 2, fewest
+    shop.settled()
+
+
+def test_with_a_surge_none_is_missing(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    plan = shop.change(DB, worker(more=", variables: {colour: blue}, max_surge: 1")).err
+    assert plan.index("+ create worker/4") < plan.index("- destroy worker/1")
+    assert sorted(shop.ids()) == ["db/1", "worker/1", "worker/2", "worker/4"]
+    shop.settled()
+
+
+def test_what_is_lost_is_told_before_and_needs_a_word_that_fits(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    cli.write("infra.yaml", description(DB, worker(), colour="blue"))
+    command = ("build", "-i", shop.id, "infra.yaml", "--nodes", "nodes.yaml")
+    for options in ((), ("--yes",)):
+        refused = cli.run(*command, *options, code=2).err
+        assert "destroys or replaces 4 instances of 4" in refused and "local disks is lost" in refused
+        assert "worker/2 (process" in refused and "--confirm shop" in refused
+    assert "called 'shop'" in cli.run(*command, "--confirm", "shop2", code=2).err
+    assert cli.run(*command, "--only", "db", "--yes").code == 0, "one of four needs no more than --yes"
+    assert same(before, shop.ids(), "worker/1", "worker/2", "worker/3")
+    assert cli.run(*command, "--only", "cache", "--yes", code=2).err.endswith("it has: db, worker\n")
