@@ -34,8 +34,7 @@ nodes:
   - &WEB
     name: web
     type: server
-    scaling: {min: 1, max: 1}
-    filtre: {type: ec2}  # 4: a misspelt key
+    scaling: {min: 1, mx: 1}  # 4: a misspelt key
 dependencies:
   - [*WEB, *DB]
   - [*WEB, cache]  # 5: no such node
@@ -80,8 +79,8 @@ MISTAKES = [
     ("infra.yaml", 2, 13, "OCC0103"),
     ("infra.yaml", 4, 3, "OCC0507"),
     ("infra.yaml", 10, 20, "OCC0107"),
-    ("infra.yaml", 15, 5, "OCC0104"),
-    ("infra.yaml", 18, 12, "OCC0111"),
+    ("infra.yaml", 14, 23, "OCC0104"),
+    ("infra.yaml", 17, 12, "OCC0111"),
     ("nodes.yaml", 3, 7, "OCC0207"),
     ("nodes.yaml", 13, 13, "OCC0210"),
     ("nodes.yaml", 23, 29, "OCC0504"),
