@@ -283,7 +283,7 @@ fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
     situation.closed = vec![failed("worker/2", 9)];
     assert_eq!(
         lines(&situation),
-        ["later worker/2: it failed once (no such image); next try after 1970-01-02T03:46:41Z"]
+        ["later worker/2: it failed once (full); next try after 1970-01-02T03:46:41Z"]
     );
     situation.closed = vec![failed("worker/2", 11)];
     assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
@@ -295,7 +295,7 @@ fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
     assert!(lines(&situation)[0].starts_with("later worker/2"), "it was tried in this build already");
     let mut situation = missing();
     situation.closed = (1..=6).map(|number| died("worker/2", number * 500)).collect();
-    let text = "later worker/2: it was created 6 times within an hour and never became ready (died)";
+    let text = "later worker/2: it was created 6 times within an hour and never became ready (it died)";
     assert!(lines(&situation)[0].starts_with(text), "{:?}", lines(&situation));
 }
 
