@@ -2,7 +2,8 @@
 //!
 //! [`Templates`] turns a node description and its implementation into what an instance is created with:
 //! the `resource` section, the user data (`context`) and the attributes. Rendering is pure: no clock, no
-//! randomness, no IO, so that the same input always gives the same request.
+//! randomness, no IO, so that the same input always gives the same request. The one exception are the commands of
+//! templates, which a [`CommandRunner`] runs where the user allows it.
 
 mod command;
 mod engine;
