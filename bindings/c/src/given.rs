@@ -1,0 +1,194 @@
+//! Reading what a program gives: texts, lists, options. Everything is copied at once.
+
+#![expect(unsafe_code, reason = "what C gives are raw pointers")]
+
+use std::ffi::{CStr, c_char};
+use std::path::PathBuf;
+
+use occopus::Input;
+use occopus::Variables;
+
+use crate::fault::Fault;
+use crate::types::{
+    occopus_build_options_t, occopus_hold_options_t, occopus_open_options_t, occopus_render_options_t,
+    occopus_scale_options_t, occopus_validate_options_t, occopus_watch_options_t,
+};
+
+/// More cannot be the size of options: the field was not set.
+const LARGEST: usize = 4096;
+
+/// A text that is needed.
+///
+/// # Safety
+/// `pointer` is NULL or points at a text that ends with NUL.
+pub(crate) unsafe fn text(name: &str, pointer: *const c_char) -> Result<String, Fault> {
+    // SAFETY: promised by the caller.
+    unsafe { optional_text(name, pointer) }?.ok_or_else(|| is_null(name))
+}
+
+/// A text that may be NULL.
+///
+/// # Safety
+/// As [`text`].
+pub(crate) unsafe fn optional_text(name: &str, pointer: *const c_char) -> Result<Option<String>, Fault> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: it is not NULL, and the caller promises that it ends with NUL.
+    let bytes = unsafe { CStr::from_ptr(pointer) };
+    let text = bytes.to_str().map_err(|error| Fault::argument(format!("{name} is not UTF-8: {error}")))?;
+    Ok(Some(text.to_owned()))
+}
+
+/// A path that may be NULL.
+///
+/// # Safety
+/// As [`text`].
+pub(crate) unsafe fn optional_path(name: &str, pointer: *const c_char) -> Result<Option<PathBuf>, Fault> {
+    // SAFETY: promised by the caller.
+    Ok(unsafe { optional_text(name, pointer) }?.map(PathBuf::from))
+}
+
+/// The texts of a list that ends with NULL; none if the list itself is NULL.
+///
+/// # Safety
+/// `pointer` is NULL or points at texts as for [`text`], the last of which is NULL.
+pub(crate) unsafe fn list(name: &str, pointer: *const *const c_char) -> Result<Vec<String>, Fault> {
+    let mut texts = Vec::new();
+    if pointer.is_null() {
+        return Ok(texts);
+    }
+    if !pointer.is_aligned() {
+        return Err(Fault::argument(format!("{name} is no list of texts: its address is not aligned")));
+    }
+    loop {
+        // SAFETY: the list goes on until its NULL, which was not met yet.
+        let entry = unsafe { pointer.add(texts.len()).read() };
+        // SAFETY: promised by the caller.
+        match unsafe { optional_text(name, entry) }? {
+            Some(text) => texts.push(text),
+            None => return Ok(texts),
+        }
+    }
+}
+
+/// The description of an infrastructure: a file or a text.
+///
+/// # Safety
+/// As [`text`], for all three.
+pub(crate) unsafe fn input(
+    file: *const c_char,
+    text: *const c_char,
+    base: *const c_char,
+) -> Result<Input, Fault> {
+    // SAFETY: promised by the caller.
+    let (file, text, base) = unsafe {
+        (optional_path("description", file)?, optional_text("text", text)?, optional_path("base", base)?)
+    };
+    match (file, text) {
+        (Some(file), None) => Ok(Input::File(file)),
+        (None, Some(text)) => Ok(Input::Text { text, base: base.unwrap_or_else(|| ".".into()) }),
+        _ => Err(Fault::argument("give exactly one of description and text")),
+    }
+}
+
+/// Variables from outside.
+///
+/// # Safety
+/// As [`text`] and [`list`].
+pub(crate) unsafe fn variables(
+    values: *const c_char,
+    files: *const *const c_char,
+) -> Result<Variables, Fault> {
+    // SAFETY: promised by the caller.
+    let (values, files) = unsafe { (optional_text("variables", values)?, list("variable_files", files)?) };
+    let values = serde_json::from_str(values.as_deref().unwrap_or("{}"))
+        .map_err(|error| Fault::argument(format!("variables is no JSON object: {error}")))?;
+    Ok(Variables { files: paths(files), values, ..Variables::default() })
+}
+
+/// Texts as paths.
+pub(crate) fn paths(texts: Vec<String>) -> Vec<PathBuf> {
+    texts.into_iter().map(PathBuf::from).collect()
+}
+
+/// Checks that `flags` has nothing but `known`.
+pub(crate) fn flags(flags: u32, known: u32) -> Result<u32, Fault> {
+    match flags & !known {
+        0 => Ok(flags),
+        unknown => Err(Fault::argument(format!("flags has unknown bits: {unknown:#x}"))),
+    }
+}
+
+/// Options that a program fills in. Fields are only ever added at the end.
+///
+/// # Safety
+/// The type is `repr(C)`, begins with its size as `usize`, and all zeros are a valid value.
+pub(crate) unsafe trait Options: Copy {
+    /// The size that the type had in the first version of the interface.
+    const FIRST: usize;
+    /// The name of the type, for messages.
+    const NAME: &'static str;
+}
+
+macro_rules! options {
+    ($($name:ident: $first:expr;)*) => {$(
+        // SAFETY: `repr(C)`, with the size first; all fields are numbers, raw pointers, which may be NULL,
+        // and optional functions, of which NULL is none.
+        unsafe impl Options for $name {
+            const FIRST: usize = $first;
+            const NAME: &'static str = stringify!($name);
+        }
+    )*};
+}
+
+// A field that is added later must not change these sizes.
+options! {
+    occopus_open_options_t: 7 * size_of::<usize>();
+    occopus_validate_options_t: 7 * size_of::<usize>();
+    occopus_build_options_t: 9 * size_of::<usize>();
+    occopus_render_options_t: 11 * size_of::<usize>();
+    occopus_watch_options_t: 2 * size_of::<usize>() + size_of::<f64>();
+    occopus_scale_options_t: 4 * size_of::<usize>();
+    occopus_hold_options_t: 4 * size_of::<usize>();
+}
+
+/// Options of a program that may know an older version of them, whose new fields are zero, or a newer one,
+/// whose unknown fields must be zero.
+///
+/// # Safety
+/// `pointer` is NULL or points at so many bytes as the size in its first field says.
+pub(crate) unsafe fn options<T: Options>(pointer: *const T) -> Result<T, Fault> {
+    let name = T::NAME;
+    if pointer.is_null() {
+        return Err(is_null(name));
+    }
+    if !pointer.is_aligned() {
+        return Err(Fault::argument(format!("{name}: its address is not aligned")));
+    }
+    // SAFETY: it is not NULL and aligned, and the first field is the size.
+    let size = unsafe { pointer.cast::<usize>().read() };
+    if !(T::FIRST..=LARGEST).contains(&size) {
+        return Err(Fault::argument(format!("{name}: size is {size}; set it to sizeof({name})")));
+    }
+    let bytes = pointer.cast::<u8>();
+    let known = size.min(size_of::<T>());
+    let mut options = std::mem::MaybeUninit::<T>::zeroed();
+    // SAFETY: `known` bytes are within what the program gives and within `options`, which is our own.
+    unsafe { bytes.copy_to_nonoverlapping(options.as_mut_ptr().cast(), known) };
+    // SAFETY: the rest of what the program gives, up to the size that it says.
+    let rest = (known..size).map(|at| unsafe { bytes.add(at).read() });
+    if rest.into_iter().any(|byte| byte != 0) {
+        return Err(Fault::argument(format!(
+            "{name}: the program sets options that this version of the library ({}) does not know",
+            env!("CARGO_PKG_VERSION")
+        )));
+    }
+    // SAFETY: all zeros are valid, and so is what the program set.
+    Ok(unsafe { options.assume_init() })
+}
+
+/// The message about a NULL where something is needed.
+pub(crate) fn is_null(name: &str) -> Fault {
+    Fault::argument(format!("{name} is NULL"))
+}

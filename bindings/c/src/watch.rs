@@ -1,0 +1,106 @@
+//! Looking after infrastructures until it is stopped.
+
+#![expect(unsafe_code, reason = "functions of a C library")]
+#![expect(clippy::missing_safety_doc, reason = "the header says at its beginning what programs must keep to")]
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use occopus::engine::control::Pass;
+use occopus::engine::event::{Event, EventKind, EventSink};
+use occopus::engine::ids::InfraId;
+use occopus::engine::secret::Redactor;
+use occopus::{Error, Run, Watcher};
+
+use crate::boundary::blocking;
+use crate::delivery::Sink;
+use crate::fault::Fault;
+use crate::given::{is_null, list, options};
+use crate::handles::with_engine;
+use crate::operate::failures_text;
+use crate::stop::Stop;
+use crate::types::occopus_code_t;
+use crate::types::{occopus_error_t, occopus_stop_t, occopus_t, occopus_watch_options_t};
+
+/// Seconds between two passes, unless told otherwise.
+const INTERVAL: f64 = 10.0;
+
+/// Looks after infrastructures, pass after pass, until `stop` is triggered, which is needed; then it returns
+/// OCCOPUS_OK. What happens, is told by events; what fails in passes, by events of the kind "notice", once
+/// while it lasts. NULL as `options` means all infrastructures every 10 seconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn occopus_watch(
+    occopus: *mut occopus_t,
+    options: *const occopus_watch_options_t,
+    stop: *mut occopus_stop_t,
+    error: *mut occopus_error_t,
+) -> occopus_code_t {
+    let body = || {
+        // SAFETY: what a program must keep to.
+        let (infras, interval) = unsafe { asked(options) }?;
+        let stop = Some(Stop::optional(stop)?.ok_or_else(|| is_null("stop"))?);
+        with_engine(occopus, |engine| {
+            let sink = engine.sink();
+            engine.run(stop, |occopus, stop| async move {
+                let mut ids = Vec::new();
+                for text in infras {
+                    ids.push(occopus.resolve(&text).await?);
+                }
+                let run = Run { stop, ..Run::new("occopus (C) watch") };
+                let troubles =
+                    Troubles { sink, redactor: occopus.redactor().clone(), last: Mutex::default() };
+                occopus.watch(&ids, interval, &run, &troubles).await;
+                Ok(())
+            })
+        })
+    };
+    // SAFETY: what a program must keep to.
+    unsafe { blocking(error, body) }
+}
+
+/// Whom to look after, and how often.
+///
+/// # Safety
+/// As the header says.
+unsafe fn asked(given: *const occopus_watch_options_t) -> Result<(Vec<String>, Duration), Fault> {
+    if given.is_null() {
+        return Ok((Vec::new(), Duration::from_secs_f64(INTERVAL)));
+    }
+    // SAFETY: promised by the caller.
+    let (given, infras) = unsafe {
+        let given = options(given)?;
+        (given, list("infras", given.infras)?)
+    };
+    if !given.infras.is_null() && infras.is_empty() {
+        return Err(Fault::argument("infras is an empty list; give NULL for all infrastructures"));
+    }
+    let seconds = if given.interval == 0.0 { INTERVAL } else { given.interval };
+    if !(0.1..=86_400.0).contains(&seconds) {
+        return Err(Fault::argument(format!("interval is {seconds}; seconds from 0.1 to 86400 are needed")));
+    }
+    Ok((infras, Duration::from_secs_f64(seconds)))
+}
+
+/// Tells what goes wrong in passes, and each trouble only once while it lasts.
+struct Troubles {
+    sink: Sink,
+    redactor: Redactor,
+    last: Mutex<BTreeMap<InfraId, String>>,
+}
+
+impl Watcher for Troubles {
+    fn passed(&self, infra: &InfraId, result: &Result<Pass, Error>) {
+        let text = match result {
+            Ok(pass) => failures_text(&pass.enacted.failed),
+            Err(error) => error.to_string(),
+        };
+        let text = self.redactor.string(text);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.insert(infra.clone(), text.clone());
+        if !text.is_empty() && before.as_ref() != Some(&text) {
+            self.sink.event(&Event::new(infra.clone(), EventKind::Notice, Timestamp::now(), text));
+        }
+    }
+}
