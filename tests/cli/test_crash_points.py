@@ -42,6 +42,7 @@ CONTAINERS = """
 DESCRIPTION = """
 user_id: tester
 infra_name: crash
+variables: {n: %d}
 nodes:
   - &A {name: a, type: vm, scaling: {min: 1, max: 1}}
   - &B {name: b, type: vm, scaling: {min: %d, max: 3}}
@@ -110,9 +111,9 @@ class Trial:
         self.before: dict[str, str] = {}
         self.id = ""
 
-    def describe(self, count: int) -> None:
-        """Writes a description with so many instances of node `b`."""
-        self.cli.write("infra.yaml", DESCRIPTION % count)
+    def describe(self, count: int, variable: int = 1) -> None:
+        """Writes a description with so many instances of node `b`, and a variable of all nodes."""
+        self.cli.write("infra.yaml", DESCRIPTION % (variable, count))
 
     def build(self) -> None:
         self.cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", "--sequential")
@@ -223,6 +224,25 @@ class Reconfigure:
         assert {slot: after[slot] for slot in trial.before} == trial.before, "what was well stays"
 
 
+class Replace(Reconfigure):
+    """A change that replaces all instances, one after the other."""
+
+    command = (*Reconfigure.command[:-1], "--confirm", "crash")
+
+    def prepare(self, trial: Trial) -> None:
+        trial.build()
+        trial.describe(1, variable=2)
+
+    def mend(self, trial: Trial) -> None:
+        new = trial.cli.status(trial.infra())["generation"] == 2
+        settled(trial, {"a/1", "b/1"})
+        slots = trial.cli.slots(trial.infra())
+        assert not any(slot["outdated"] for slot in slots.values()), slots
+        after = trial.lived()
+        unchanged = [slot for slot in after if after[slot] == trial.before[slot]]
+        assert len(unchanged) == (0 if new else 2), unchanged
+
+
 class Destroy:
     """Taking everything down."""
 
@@ -238,7 +258,7 @@ class Destroy:
         assert trial.cli.infras() == []
 
 
-OPERATIONS = [Build, Maintain, ScaleUp, ScaleDown, Reconfigure, Destroy]
+OPERATIONS = [Build, Maintain, ScaleUp, ScaleDown, Reconfigure, Replace, Destroy]
 CASES = [
     *((processes, operation) for operation in OPERATIONS),
     *((ec2, operation) for operation in OPERATIONS),
