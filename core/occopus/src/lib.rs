@@ -30,6 +30,7 @@ mod hold;
 mod imported;
 mod instances;
 mod limits;
+mod next;
 mod open;
 mod operate;
 mod original;

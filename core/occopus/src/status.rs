@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use occopus_engine::control::{Health, Survey};
 use occopus_engine::difference::{outdated, stale};
-use occopus_engine::hold::{Hold, HoldKind};
+use occopus_engine::hold::Hold;
 use occopus_engine::ids::{InfraId, NodeId, Slot};
 use occopus_engine::judge::InstanceState;
 use occopus_engine::plan::{Instance, Note};
 use occopus_engine::record::{Goal, Phase, ScaleChange};
 use serde::Serialize;
+
+use crate::next;
 
 /// An infrastructure with all its nodes and slots.
 #[derive(Debug, Clone, Serialize)]
@@ -45,7 +47,7 @@ pub struct Status {
     pub holds: Vec<Hold>,
     /// Scaling requests that wait for a pass, in words.
     pub requests: Vec<String>,
-    /// Remarks: warnings, and what has to wait and why.
+    /// Remarks: warnings, and what has to wait, why, and the command that fits it.
     pub notes: Vec<String>,
     /// The command that fits the situation.
     pub next: String,
@@ -108,7 +110,7 @@ impl Status {
     pub fn of(survey: &Survey, store: &str) -> Self {
         let situation = &survey.situation;
         let health = survey.health();
-        let mut status = Self {
+        Self {
             schema: 1,
             infra_id: situation.record.id.clone(),
             name: situation.record.name.clone(),
@@ -127,11 +129,9 @@ impl Status {
                 .iter()
                 .map(|request| describe(&request.node, &request.change))
                 .collect(),
-            notes: survey.plan.notes.iter().map(note_text).collect(),
-            next: String::new(),
-        };
-        status.next = next_command(&status, survey.lease.holder.is_some());
-        status
+            notes: survey.plan.notes.iter().map(|note| next::remark(survey, note)).collect(),
+            next: next::command(survey),
+        }
     }
 }
 
@@ -239,23 +239,5 @@ pub fn note_text(note: &Note) -> String {
             let text = text.strip_prefix(&format!("{slot} ")).unwrap_or(text);
             format!("{slot} has to wait: {text}")
         }
-    }
-}
-
-fn next_command(status: &Status, controlled: bool) -> String {
-    let id = &status.infra_id;
-    if let Some(pause) = status.holds.iter().find(|hold| hold.kind == HoldKind::Pause)
-        && status.health == Health::Incomplete
-    {
-        let node = pause.node.as_ref().map(|node| format!(" --node {node}")).unwrap_or_default();
-        return format!("occopus resume {id}{node}");
-    }
-    match status.health {
-        Health::Ready if !status.requests.is_empty() && !controlled => format!("occopus maintain {id}"),
-        Health::Ready => format!("occopus scale {id} NODE=COUNT, or occopus destroy {id}"),
-        Health::Incomplete if controlled => format!("occopus events {id} --follow"),
-        Health::Incomplete => format!("occopus maintain {id}"),
-        Health::Destroying => format!("occopus destroy {id}"),
-        Health::Destroyed => "occopus list".to_owned(),
     }
 }
