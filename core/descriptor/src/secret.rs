@@ -140,6 +140,13 @@ pub fn of_instance(node: &Node, implementation: &Implementation) -> BTreeSet<Sec
     found
 }
 
+/// The references in the sections of `implementation`, whose texts are taken for templates.
+pub fn of_sections(implementation: &Implementation) -> BTreeSet<SecretRef> {
+    let mut found = BTreeSet::new();
+    sections(implementation).flat_map(Map::values).for_each(|value| collect(value, &mut found));
+    found
+}
+
 /// `node` and `implementation` with a text in place of every reference.
 pub fn fill_instance(
     node: &Node,

@@ -61,7 +61,7 @@ pub(super) async fn prepare(
     let request = BuildRequest {
         definitions: subject.nodes,
         variables: subject.variables.into(),
-        replacing: (!subject.replacing.no_replace).then(|| Replacing {
+        replacing: (!subject.replacing.no_replace).then_some(Replacing {
             only: subject.replacing.only,
             exclude: subject.replacing.exclude,
             cascade: subject.replacing.cascade,

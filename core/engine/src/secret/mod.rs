@@ -30,6 +30,9 @@ pub const SHORTEST: usize = 4;
 /// How long reading the secrets of one instance may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// What begins an expression, a statement or a comment of a template.
+const TEMPLATE_MARKS: [&str; 3] = ["{{", "{%", "{#"];
+
 /// The secret a reference names cannot be had. Says why and what to do, never the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the secret {reference} cannot be read: {reason}")]
@@ -210,6 +213,15 @@ impl Secrets {
         let (read, missing) = self.read_all(clock, wanted).await;
         if let Some(error) = missing.into_iter().next() {
             return Err(error);
+        }
+        let as_template =
+            |reference: &SecretRef| TEMPLATE_MARKS.iter().any(|m| text_of(&read, reference).contains(m));
+        if let Some(reference) = secret::of_sections(implementation).iter().find(|r| as_template(r)) {
+            return Err(SecretError::new(
+                reference,
+                "it holds '{{', '{%' or '{#', which begins a template here; put it into a variable and write \
+                 '{{ variables.NAME }}' in its place",
+            ));
         }
         let (node, implementation) =
             secret::fill_instance(node, implementation, &|reference| text_of(&read, reference));

@@ -9,6 +9,7 @@ struct Fixed;
 impl SecretSource for Fixed {
     fn read(&self, reference: &SecretRef) -> Result<String, SecretError> {
         match reference {
+            SecretRef::Env(name) if name == "TEMPLATE" => Ok("a{{ variables }}".to_owned()),
             SecretRef::Env(name) if name == "SHORT" => Ok("abc".to_owned()),
             SecretRef::Env(name) if name == "GONE" => Err(SecretError::new(reference, "not set")),
             other => Ok(format!("value of {other}")),
@@ -65,4 +66,14 @@ async fn a_health_check_needs_only_the_secrets_it_names() {
     let (node, implementation) = secrets().health(&SystemClock, &node, &implementation).await.unwrap();
     assert_eq!(node.variables["token"], json!("value of env:T"));
     assert_eq!(implementation.health().mysqldbs[0].2, "value of env:P");
+}
+
+#[tokio::test]
+async fn a_secret_is_never_taken_for_a_template() {
+    let template = json!({"!secret": "env:TEMPLATE"});
+    let (node, implementation) = instance(json!({"a": template}), json!({}));
+    assert!(secrets().instance(&SystemClock, &node, &implementation).await.is_ok());
+    let (node, implementation) = instance(json!({}), json!({"urls": [template]}));
+    let error = secrets().instance(&SystemClock, &node, &implementation).await.unwrap_err().to_string();
+    assert!(error.contains("put it into a variable") && !error.contains("a{{ variables"), "{error}");
 }
