@@ -25,8 +25,8 @@ pub struct Campaign {
     pub until: Option<Duration>,
     /// The bug that the engine is to have.
     pub mutant: Option<Mutant>,
-    /// Whether to end at the first history that ends badly.
-    pub first_only: bool,
+    /// Ends at the first history that breaks one of these promises.
+    pub wanted: Vec<Property>,
 }
 
 /// A history that ended badly.
@@ -52,7 +52,7 @@ pub struct Report {
 impl Campaign {
     /// As many histories as `count`, from seed `first` on.
     pub fn new(first: u64, count: u64) -> Self {
-        Self { first, count, until: None, mutant: None, first_only: false }
+        Self { first, count, until: None, mutant: None, wanted: Vec::new() }
     }
 
     /// Runs it on all processors.
@@ -73,8 +73,10 @@ impl Campaign {
                 report.runs += 1;
                 report.tally.add(&tally);
                 if let Err(violations) = result {
+                    if self.wanted.iter().any(|property| violations.includes(*property)) {
+                        over.store(true, Ordering::Relaxed);
+                    }
                     report.failures.push(Failure { seed, violations });
-                    over.store(self.first_only, Ordering::Relaxed);
                 }
             }
         };

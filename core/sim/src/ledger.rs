@@ -107,9 +107,9 @@ impl Ledger {
         overtaken
     }
 
-    /// All calls, in the order in which they began.
-    pub fn calls(&self) -> Vec<CallEntry> {
-        self.book().calls.clone()
+    /// Looks at all calls, in the order in which they began.
+    pub fn in_calls<T>(&self, look: impl FnOnce(&[CallEntry]) -> T) -> T {
+        look(&self.book().calls)
     }
 
     /// Notes that `process` has taken the lease, from whoever held it.

@@ -40,18 +40,6 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    /// All bugs.
-    pub const ALL: [Self; 8] = [
-        Self::IntentAfterCall,
-        Self::LeaseNotChecked,
-        Self::DestroyForgets,
-        Self::RetryWithoutSettling,
-        Self::PartialListingBelieved,
-        Self::TokenReused,
-        Self::UnclearReplayIgnored,
-        Self::RefusedReplayBelieved,
-    ];
-
     /// Puts the bug around what a process works with.
     pub(crate) fn infect(
         self,

@@ -7,8 +7,10 @@ use occopus_engine::journal::read;
 use occopus_engine::record::{Attempt, Outcome, Phase};
 use occopus_engine::store::{Key, Store, Table};
 use occopus_store::MemoryStore;
+use serde_json::Value;
 
 use crate::cloud::{Call, SimCloud};
+use crate::fakes::MARKER;
 use crate::fault::FaultKind;
 use crate::ledger::{CallEntry, Ending, Ledger};
 use crate::property::Property;
@@ -64,6 +66,13 @@ impl Referee {
         }
     }
 
+    /// Nothing that is written holds a secret, but for requests.
+    pub(crate) fn secret_hidden(&self, table: Table, value: &Value) {
+        if table != Table::Request && mentions_secret(value) {
+            self.ledger().violated(Property::SecretsHidden, format!("a secret is in table {}", table.name()));
+        }
+    }
+
     /// An attempt is closed for a reason that holds.
     pub(crate) fn attempt_closed(&self, attempt: &Attempt) {
         match &attempt.phase {
@@ -75,9 +84,9 @@ impl Referee {
     }
 
     fn create_calls(&self, attempt: &Attempt) -> Vec<CallEntry> {
-        let mut calls = self.ledger().calls();
-        calls.retain(|entry| entry.call == Call::Create && entry.attempt.as_ref() == Some(&attempt.id));
-        calls
+        let mine =
+            |entry: &&CallEntry| entry.call == Call::Create && entry.attempt.as_ref() == Some(&attempt.id);
+        self.ledger().in_calls(|calls| calls.iter().filter(mine).cloned().collect())
     }
 
     fn refusal_certain(&self, attempt: &Attempt) {
@@ -106,13 +115,13 @@ impl Referee {
             Ending::Open => Some(entry.begun + capabilities.create_deadline + capabilities.visibility_delay),
         };
         let since = calls.iter().filter_map(visible).max().unwrap_or_default();
-        let proofs = self.ledger().calls().into_iter().filter(|entry| {
+        let proves = |entry: &&CallEntry| {
             entry.call == Call::Find
                 && entry.endpoint == attempt.place.endpoint
                 && entry.begun >= since
                 && entry.ending == Ending::Done
-        });
-        let proofs = proofs.count();
+        };
+        let proofs = self.ledger().in_calls(|calls| calls.iter().filter(proves).count());
         if proofs < LISTINGS {
             let text = format!(
                 "{} counts as never created at {now:?} after {proofs} complete listings since {since:?}",
@@ -133,5 +142,14 @@ impl Referee {
             let text = format!("{} counts as destroyed, but {id} lives", attempt.slot);
             self.ledger().violated(Property::DestroyConfirmed, text);
         }
+    }
+}
+
+fn mentions_secret(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(MARKER),
+        Value::Array(values) => values.iter().any(mentions_secret),
+        Value::Object(values) => values.values().any(mentions_secret),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

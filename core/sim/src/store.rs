@@ -27,12 +27,15 @@ impl SimStore {
         Self { shared, life, referee }
     }
 
-    fn count(&self, batch: &Batch) {
+    fn look_at(&self, batch: &Batch) {
         for write in &batch.writes {
-            self.life.count_write(match write {
-                Write::Put(key, _) | Write::Delete(key) => key.table,
-                Write::Append(table, ..) => *table,
-            });
+            let (table, value) = match write {
+                Write::Put(key, value) => (key.table, Some(value)),
+                Write::Append(table, _, value) => (*table, Some(value)),
+                Write::Delete(key) => (key.table, None),
+            };
+            self.life.count_write(table);
+            value.into_iter().for_each(|value| self.referee.secret_hidden(table, value));
         }
     }
 
@@ -78,7 +81,7 @@ impl Store for SimStore {
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let number = self.life.before(Deed::Write).await;
-        self.count(&batch);
+        self.look_at(&batch);
         if self.life.is_refused(number) {
             self.life.ledger().count(FaultKind::StoreRefused);
             return Err(StoreError::Failed("the simulated disk is full".to_owned()));

@@ -11,19 +11,21 @@ use occopus_engine::control::{Built, Controller, Demolished, Options, Pass, requ
 use occopus_engine::engine::{Engine, Handlers, Policy};
 use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
+use occopus_engine::handler::ResourceHandler;
 use occopus_engine::ids::{InfraId, StoreId};
 use occopus_engine::journal::{generation_key, infra_key, read};
 use occopus_engine::lease::Holder;
 use occopus_engine::plan::Order;
 use occopus_engine::record::{Generation, Goal, InfraRecord, ScaleChange};
 use occopus_engine::secret::Secrets;
+use occopus_engine::store::Store;
 use occopus_store::MemoryStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::cloud::{Settings, SimCloud};
 use crate::fakes::{NoCredentials, SimContext, SimHealth};
-use crate::mutant::{Mutant, Tools};
+use crate::mutant::Mutant;
 use crate::process::{Crash, Life, ProcessClock, WallClock};
 use crate::referee::Referee;
 use crate::shape::Shape;
@@ -139,19 +141,14 @@ impl World {
         let life = Arc::new(Life::new(number, self.clock.clone(), self.cloud.ledger.clone(), crash));
         let referee =
             Referee { cloud: self.cloud.clone(), records: self.records.clone(), infra: self.infra.clone() };
-        let healthy = Tools {
-            store: Arc::new(SimStore::new(self.records.clone(), life.clone(), referee.clone())),
-            handler: Arc::new(Client::new(referee, life.clone())),
-            clock: Arc::new(ProcessClock {
-                world: self.clock.clone(),
-                wall: self.wall.clone(),
-                life: life.clone(),
-            }),
-        };
-        let Tools { store, handler, clock } = match self.mutant {
-            Some(mutant) => mutant.infect(healthy, &life),
-            None => healthy,
-        };
+        let mut store: Arc<dyn Store> =
+            Arc::new(SimStore::new(self.records.clone(), life.clone(), referee.clone()));
+        let mut handler: Arc<dyn ResourceHandler> = Arc::new(Client::new(referee, life.clone()));
+        let clock: Arc<dyn Clock> =
+            Arc::new(ProcessClock { world: self.clock.clone(), wall: self.wall.clone(), life: life.clone() });
+        if let Some(mutant) = self.mutant {
+            (store, handler) = mutant.infect(store, handler, clock.clone());
+        }
         let mut handlers = Handlers::default();
         handlers.register(handler);
         let events = self.events.clone();
