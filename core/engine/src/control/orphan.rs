@@ -246,3 +246,6 @@ pub(super) fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp
         peers: BTreeMap::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
