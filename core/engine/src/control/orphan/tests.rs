@@ -43,8 +43,8 @@ fn an_empty_slot_that_is_wanted_is_a_vacancy() {
 #[test]
 fn whatever_fills_a_slot_or_is_not_wanted_leaves_no_vacancy() {
     let one = attempt("worker/1", 1);
-    assert!(said("worker/1", &[one.clone()], |_| {}).unwrap_err().contains("is filled by"));
-    let two = [one.clone(), attempt("worker/2", 1)];
+    assert!(said("worker/1", std::slice::from_ref(&one), |_| {}).unwrap_err().contains("is filled by"));
+    let two = [one, attempt("worker/2", 1)];
     assert!(said("worker/3", &two, |_| {}).unwrap_err().contains("2 of 2 instances"));
     let scaled = |record: &mut InfraRecord| record.targets.extend([("worker".to_owned(), 3)]);
     assert_eq!(said("worker/3", &two, scaled), Ok(0));
