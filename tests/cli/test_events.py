@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import sqlite3
 from contextlib import closing
 from typing import Any
 
 from descriptions import DEFINITIONS, PAIR, infrastructure
-from occopus_cli import PATIENCE, Cli, read_until, running, stop, wait_until
+from occopus_cli import PATIENCE, ROOT, Cli, processes_of, read_until, running, stop, wait_until
 
 
 def build(cli: Cli, description: str) -> str:
@@ -113,3 +115,25 @@ def test_a_watch_forgets_history_that_is_older_than_it_is_kept(cli: Cli) -> None
         watch.send_signal(signal.SIGTERM)
         assert watch.wait(timeout=PATIENCE) == 0
     assert cli.run("maintain", infra).out == f"{infra}: nothing to do\n"
+
+
+def test_legacy_maintenance_writes_the_event_log_of_1_10(cli: Cli) -> None:
+    shipped = (ROOT / "core" / "descriptor" / "tests" / "data" / "occopus_config.yaml").read_text()
+    cli.write("occopus_config.yaml", shipped.replace("protocol: redis", "protocol: dict"))
+    infra = build(cli, PAIR)
+    node_id = cli.slots(infra)["client/1"]["node_id"]
+    for pid in processes_of(infra)[node_id]:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: node_id not in processes_of(infra), "the process is gone")
+    cli.legacy("maintain", "-i", infra)
+    log = (cli.folder / "occopus-events.log").read_text(encoding="utf-8")
+    told = re.findall(r"(\S+) ;; (\w+) ;; \d+ ;; \{(.*)\}", log)
+    assert all(whose == infra for whose, _, _ in told)
+    kinds = [kind for _, kind, _ in told]
+    assert [kind for kind in kinds if kind.startswith("node")] == [
+        "nodedropping",
+        "nodedropped",
+        "nodecreating",
+        "nodecreated",
+    ]
+    assert node_id in told[kinds.index("nodedropped")][2]
