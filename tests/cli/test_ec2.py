@@ -85,7 +85,7 @@ def test_killed_builds_are_finished_by_a_pass(tmp_path: Path) -> None:
         crash_everywhere(tmp_path, cloud.definition("vm"), description, cloud.instances, AUTH)
 
 
-def test_wrong_credentials_are_told_and_shown_nowhere(cli: Cli) -> None:
+def test_quirk_22_wrong_credentials_are_told_and_shown_nowhere(cli: Cli) -> None:
     auth = cli.write("auth.yaml", AUTH.replace("AKIDSTUB", "AKIDWRONG").replace("secret}", "hush-hush}"))
     cli.write("infra.yaml", infrastructure("locked", {"a": "vm"}))
     with stub() as cloud:

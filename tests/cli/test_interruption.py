@@ -35,7 +35,7 @@ def infra_of(cli: Cli) -> str:
     return infra["infra_id"]
 
 
-def test_ctrl_c_keeps_what_is_ready_and_says_how_to_go_on(cli: Cli) -> None:
+def test_quirk_34_ctrl_c_is_no_success_and_keeps_what_is_ready(cli: Cli) -> None:
     gate = prepare(cli)
     with running(cli.start("build", "infra.yaml", "--nodes", "nodes.yaml")) as build:
         read_until(build, "second/1 starting")
@@ -52,7 +52,7 @@ def test_ctrl_c_keeps_what_is_ready_and_says_how_to_go_on(cli: Cli) -> None:
     assert cli.slots(infra)["first/1"]["node_id"] == slots["first/1"]["node_id"]
 
 
-def test_a_second_ctrl_c_stops_at_once_and_the_next_pass_finishes(cli: Cli) -> None:
+def test_quirk_10_a_second_ctrl_c_stops_at_once_and_the_next_pass_finishes(cli: Cli) -> None:
     prepare(cli)
     with running(cli.start("build", "infra.yaml", "--nodes", "nodes.yaml", "--rollback")) as build:
         read_until(build, "second/1 starting")

@@ -107,7 +107,7 @@ def test_a_failed_build_says_why_and_keeps_its_record(project) -> None:
     assert [known.infra_id for known in engine.list()] == [raised.value.infra_id]
 
 
-def test_an_exception_in_the_callback_does_not_stop_the_build(project, monkeypatch) -> None:
+def test_quirk_13_an_exception_in_the_callback_does_not_stop_the_build(project, monkeypatch) -> None:
     reported: list[object] = []
     monkeypatch.setattr("sys.unraisablehook", lambda unraisable: reported.append(unraisable.exc_value))
 

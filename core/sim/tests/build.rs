@@ -111,7 +111,7 @@ fn sequential_order_makes_one_instance_at_a_time_in_file_order() {
 }
 
 #[test]
-fn no_more_calls_are_under_way_at_an_endpoint_than_allowed() {
+fn quirk_31_no_more_calls_are_under_way_at_an_endpoint_than_allowed() {
     simulate(async {
         let mut world = World::new(3, Settings::default(), Shape::new("wide").node("worker", 30, 30));
         world.policy.max_parallel = 4;
@@ -137,7 +137,7 @@ fn no_more_calls_are_under_way_at_an_endpoint_than_allowed() {
 }
 
 #[test]
-fn instances_are_looked_at_in_batches() {
+fn quirk_37_instances_are_looked_at_in_batches() {
     simulate(async {
         let world = World::new(4, Settings::default(), Shape::new("wide").node("worker", 100, 100));
         world.perform(Op::Build).await.unwrap();
@@ -164,7 +164,7 @@ fn a_request_is_written_once_and_erased_once() {
 }
 
 #[test]
-fn an_implementation_that_is_refused_or_cannot_be_rendered_gives_way_to_the_next() {
+fn quirk_49_an_implementation_that_is_refused_or_cannot_be_rendered_gives_way_to_the_next() {
     for (bad, calls) in
         [(json!({"broken": true}), 2), (json!({"unrenderable": true}), 1), (json!({"type": "other"}), 1)]
     {
@@ -179,7 +179,7 @@ fn an_implementation_that_is_refused_or_cannot_be_rendered_gives_way_to_the_next
 }
 
 #[test]
-fn a_build_that_cannot_succeed_ends_with_the_reason_and_keeps_what_is_ready() {
+fn quirk_06_a_build_that_cannot_succeed_ends_with_the_reason_and_keeps_what_is_ready() {
     for broken in [json!({"broken": true}), json!({"unrenderable": true})] {
         simulate(async {
             let world = World::new(6, Settings::default(), three_tiers().with("worker", broken.clone()));

@@ -69,7 +69,7 @@ fn a_lost_instance_is_replaced_and_only_that_one() {
 }
 
 #[test]
-fn an_instance_that_stopped_is_removed_and_replaced() {
+fn quirk_03_an_instance_that_stopped_is_removed_and_replaced() {
     simulate(async {
         let world = built(2).await;
         let stopped = of(&world, "db/1");
@@ -83,7 +83,7 @@ fn an_instance_that_stopped_is_removed_and_replaced() {
 }
 
 #[test]
-fn an_unresponsive_instance_is_replaced_when_its_time_has_run_out_and_not_before() {
+fn quirk_41_an_unresponsive_instance_is_replaced_when_its_time_has_run_out_and_not_before() {
     simulate(async {
         let world = built(3).await;
         let silent = of(&world, "worker/1");
@@ -263,7 +263,7 @@ fn an_instance_that_was_believed_lost_and_returns_is_adopted_or_removed() {
 }
 
 #[test]
-fn an_instance_that_starts_forever_is_replaced() {
+fn quirk_17_an_instance_that_starts_forever_is_replaced() {
     simulate(async {
         let world = World::new(14, Settings::default(), Shape::new("one").node("db", 1, 1));
         let usual = Settings::default().boot;
@@ -297,7 +297,7 @@ fn resources_of_another_store_are_never_touched() {
 }
 
 #[test]
-fn settled_attempts_are_forgotten_after_a_day() {
+fn quirk_40_settled_attempts_are_forgotten_after_a_day() {
     simulate(async {
         let world = built(10).await;
         world.cloud.kill(&of(&world, "worker/2"));

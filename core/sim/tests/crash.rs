@@ -78,7 +78,7 @@ async fn recover(world: &World, op: &Op) {
 }
 
 #[test]
-fn a_build_that_dies_anywhere_is_finished_by_the_next_pass() {
+fn quirk_38_a_build_that_dies_anywhere_is_finished_by_the_next_pass() {
     for idempotent in [true, false] {
         crash_everywhere(&Case { before: vec![], op: Op::Build }, idempotent, true);
     }

@@ -24,7 +24,7 @@ fn impatient(world: &World) -> Process {
 }
 
 #[test]
-fn a_second_controller_is_refused_and_told_who_is_at_work() {
+fn quirk_01_a_second_controller_is_refused_and_told_who_is_at_work() {
     simulate(async {
         let world = world(1);
         let first = world.process(None);
