@@ -3,6 +3,8 @@
 //! Free-form sections are JSON objects; their keys are sorted, as in the original's store. All types
 //! serialise, so that a description and its node definitions can be pinned in a store.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -22,6 +24,9 @@ pub struct Infrastructure {
     /// `variables` of the infrastructure.
     #[serde(default)]
     pub variables: Map<String, Value>,
+    /// `outputs`: templates by name, for those who want to know where things are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, String>,
 }
 
 impl Infrastructure {

@@ -12,9 +12,12 @@ use crate::model::{Dependency, Infrastructure, Node, NodeDefinition, Share};
 /// The text of an infrastructure description. Nodes are written with the variables of the infrastructure
 /// merged in.
 pub fn infrastructure(infrastructure: &Infrastructure) -> String {
-    let Infrastructure { name, user_id, nodes, dependencies, variables } = infrastructure;
+    let Infrastructure { name, user_id, nodes, dependencies, variables, outputs } = infrastructure;
     let mut text = format!("infra_name: {}\nuser_id: {}\n", flow(&json!(name)), flow(user_id));
     text += &format!("variables: {}\n", flow(&json!(variables)));
+    if !outputs.is_empty() {
+        text += &format!("outputs: {}\n", flow(&json!(outputs)));
+    }
     list(&mut text, "nodes", nodes.iter().map(node));
     list(&mut text, "dependencies", dependencies.iter().map(dependency));
     text
@@ -53,12 +56,18 @@ fn node(node: &Node) -> Json {
     }
     entries.insert("heal".to_owned(), json!(node.care.heal));
     entries.insert("scale_down".to_owned(), json!(node.care.scale_down));
-    if let Some(share) = node.care.max_unhealthy {
+    let care = &node.care;
+    for (key, share) in [
+        ("max_unhealthy", care.max_unhealthy),
+        ("max_unavailable", care.max_unavailable),
+        ("max_surge", care.max_surge),
+    ] {
         let written = match share {
-            Share::Count(count) => json!(count),
-            Share::Percent(percent) => json!(format!("{percent}%")),
+            None => continue,
+            Some(Share::Count(count)) => json!(count),
+            Some(Share::Percent(percent)) => json!(format!("{percent}%")),
         };
-        entries.insert("max_unhealthy".to_owned(), written);
+        entries.insert(key.to_owned(), written);
     }
     Json::Object(entries)
 }

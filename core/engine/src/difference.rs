@@ -1,9 +1,10 @@
-//! What differs between an instance and the description in force. Pure.
+//! What differs: between an instance and the description in force, and between two descriptions. Pure.
 
 use std::collections::BTreeSet;
 
 use occopus_descriptor::model::{Implementation, Node};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::ids::NodeId;
 use crate::record::{Attempt, Generation};
@@ -36,6 +37,111 @@ pub fn stale<'a>(attempt: &'a Attempt, living: &BTreeSet<&NodeId>) -> Option<&'a
     attempt.peers.iter().find(|(_, ids)| gone(ids)).map(|(node, _)| node.as_str())
 }
 
+/// One difference between two descriptions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum Change {
+    /// The description as a whole: its name, dependencies or outputs.
+    Infrastructure {
+        /// What differs, in words such as `name: shop, now store`.
+        differs: Vec<String>,
+    },
+    /// A node that is new.
+    Added {
+        /// Its name.
+        node: String,
+    },
+    /// A node that is no longer described.
+    Removed {
+        /// Its name.
+        node: String,
+    },
+    /// A node that is described otherwise.
+    Changed {
+        /// Its name.
+        node: String,
+        /// What differs, in words such as `variables.port: 80, now 8080`.
+        differs: Vec<String>,
+    },
+}
+
+/// What differs between two descriptions with their definitions: the whole first, then the nodes of `new`, and
+/// then those that only `old` has. Secrets are shown by their references.
+pub fn between(old: &Generation, new: &Generation) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let differs = of_the_whole(old, new);
+    if !differs.is_empty() {
+        changes.push(Change::Infrastructure { differs });
+    }
+    for node in &new.infrastructure.nodes {
+        let name = node.name.clone();
+        match old.infrastructure.node(&name) {
+            None => changes.push(Change::Added { node: name }),
+            Some(before) => {
+                let differs = of_a_node((old, before), (new, node));
+                if !differs.is_empty() {
+                    changes.push(Change::Changed { node: name, differs });
+                }
+            }
+        }
+    }
+    let removed =
+        old.infrastructure.nodes.iter().filter(|node| new.infrastructure.node(&node.name).is_none());
+    changes.extend(removed.map(|node| Change::Removed { node: node.name.clone() }));
+    changes
+}
+
+fn of_the_whole(old: &Generation, new: &Generation) -> Vec<String> {
+    let mut found = Vec::new();
+    let whole = |generation: &Generation| {
+        let described = &generation.infrastructure;
+        let edges = described.dependencies.iter().map(|edge| {
+            let mappings = if edge.mappings.is_empty() { json!("yes") } else { json!(edge.mappings) };
+            (format!("{} on {}", edge.dependent, edge.dependee), mappings)
+        });
+        json!({
+            "dependencies": edges.collect::<Map<String, Value>>(),
+            "name": described.name,
+            "outputs": described.outputs,
+            "user_id": described.user_id,
+        })
+    };
+    compare("", &whole(old), &whole(new), &mut found);
+    found
+}
+
+fn of_a_node((old, before): (&Generation, &Node), (new, after): (&Generation, &Node)) -> Vec<String> {
+    let mut found = Vec::new();
+    let written = |node: &Node| {
+        let mut entries = Map::from_iter([
+            ("type".to_owned(), json!(node.definition)),
+            ("scaling".to_owned(), json!(node.scaling)),
+            ("filter".to_owned(), json!(node.filter)),
+            ("variables".to_owned(), json!(node.variables)),
+        ]);
+        if let Value::Object(care) = json!(node.care) {
+            entries.extend(care);
+        }
+        Value::Object(entries)
+    };
+    compare("", &written(before), &written(after), &mut found);
+    let implementations = |generation: &Generation, node: &Node| {
+        let definition = generation.definitions.get(&node.definition);
+        definition.map(|definition| definition.implementations.clone()).unwrap_or_default()
+    };
+    let (before, after) = (implementations(old, before), implementations(new, after));
+    for number in 0..before.len().max(after.len()) {
+        let of = |all: &[Implementation]| all.get(number).map_or(Value::Null, |one| json!(one));
+        let place = if before.len().max(after.len()) == 1 {
+            String::new()
+        } else {
+            format!("implementation {}", number + 1)
+        };
+        compare(&place, &of(&before), &of(&after), &mut found);
+    }
+    found
+}
+
 fn differences(attempt: &Attempt, node: &Node, implementation: &Implementation) -> Vec<String> {
     let mut found = Vec::new();
     let mut differ = |place: &str, old: Value, new: Value| compare(place, &old, &new, &mut found);
@@ -58,12 +164,12 @@ fn compare(place: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
             let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for key in keys {
                 let of = |entries: &Map<String, Value>| entries.get(key).cloned().unwrap_or(Value::Null);
-                compare(&format!("{place}.{key}"), &of(old), &of(new), found);
+                let inner = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                compare(&inner, &of(old), &of(new), found);
             }
         }
-        (Value::Null, Value::Object(new)) => {
-            compare(place, &Value::Object(nothing), &Value::Object(new.clone()), found);
-        }
+        (Value::Null, Value::Object(_)) => compare(place, &Value::Object(nothing), new, found),
+        (Value::Object(_), Value::Null) => compare(place, old, &Value::Object(nothing), found),
         (old, new) => found.push(format!("{place}: {}, now {}", shown(old), shown(new))),
     }
 }
@@ -108,6 +214,38 @@ mod tests {
                 "variables.key.!secret: absent, now env:KEY",
                 "variables.port: absent, now 8080",
                 "resource.type: sim, now other"
+            ]
+        );
+    }
+
+    #[test]
+    fn two_descriptions_differ_node_by_node() {
+        let old = generation(&[("db", 1, 1), ("worker", 1, 3)], &[("worker", "db")]);
+        assert_eq!(between(&old, &old), []);
+        let mut new = generation(&[("cache", 1, 1), ("worker", 2, 3)], &[]);
+        new.infrastructure.name = "store".to_owned();
+        new.infrastructure.nodes[1].variables.insert("key".to_owned(), json!({"!secret": "env:KEY"}));
+        let definition = new.definitions.get_mut("worker").unwrap();
+        definition.implementations[0].resource.insert("type".to_owned(), json!("other"));
+        definition.implementations[0].health_check = None;
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            between(&old, &new),
+            [
+                Change::Infrastructure {
+                    differs: words(&["dependencies.worker on db: yes, now absent", "name: shop, now store"])
+                },
+                Change::Added { node: "cache".to_owned() },
+                Change::Changed {
+                    node: "worker".to_owned(),
+                    differs: words(&[
+                        "scaling.min: 1, now 2",
+                        "variables.key.!secret: absent, now env:KEY",
+                        "health_check.timeout: 100, now absent",
+                        "resource.type: sim, now other",
+                    ])
+                },
+                Change::Removed { node: "db".to_owned() },
             ]
         );
     }

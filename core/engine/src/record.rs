@@ -99,6 +99,12 @@ pub struct Generation {
     pub shuffle: Option<u64>,
     /// When it was pinned.
     pub created_at: Timestamp,
+    /// Who put it in force: command, process and host; empty for one from before that was recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub author: String,
+    /// When the change to it failed and was undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone_at: Option<Timestamp>,
 }
 
 impl Generation {

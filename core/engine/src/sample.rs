@@ -54,9 +54,12 @@ pub(crate) fn generation(nodes: &[(&str, u32, u32)], needs: &[(&str, &str)]) -> 
             nodes: nodes.iter().map(|(name, min, max)| node(name, *min, *max)).collect(),
             dependencies: needs.iter().map(edge).collect(),
             variables: Map::new(),
+            outputs: BTreeMap::new(),
         },
         definitions: nodes.iter().map(|(name, ..)| ((*name).to_owned(), definition(name))).collect(),
         shuffle: None,
+        author: String::new(),
+        undone_at: None,
         created_at: at(0),
     }
 }

@@ -77,6 +77,8 @@ impl Occopus {
             infrastructure,
             definitions,
             created_at: self.engine.clock.wall(),
+            author: String::new(),
+            undone_at: None,
         };
         self.check_feasible(&generation)?;
         let files = request.definitions.clone();

@@ -121,7 +121,15 @@ fn rendering(request: &RenderRequest) -> Result<Rendering, Error> {
     check_node(request.node.as_deref(), &infrastructure)?;
     check_defined(&infrastructure, &definitions)?;
     let created_at = Timestamp::UNIX_EPOCH;
-    let generation = Generation { number: 0, infrastructure, definitions, shuffle: None, created_at };
+    let generation = Generation {
+        number: 0,
+        infrastructure,
+        definitions,
+        shuffle: None,
+        created_at,
+        author: String::new(),
+        undone_at: None,
+    };
     flaws::check(&generation, &request.definitions)?;
     let infrastructure = &generation.infrastructure;
     let instances = match &request.instances {

@@ -138,7 +138,8 @@ impl Shape {
     }
 
     /// Adds another implementation to a node, with further keys of its resource section: `broken` makes
-    /// the cloud refuse it, `unrenderable` its templates fail, `asks` lists nodes whose addresses it wants.
+    /// the cloud refuse it, `unrenderable` its templates fail, `asks` lists nodes whose addresses it wants,
+    /// `boot` says how many seconds its machines boot.
     #[must_use]
     pub fn implementation(mut self, node: &str, extra: Value) -> Self {
         let mut resource = Map::from_iter([("type".to_owned(), json!("sim"))]);
@@ -183,6 +184,7 @@ impl Shape {
             nodes: self.nodes.iter().map(node).collect(),
             dependencies: self.needs.iter().map(edge).collect(),
             variables: Map::new(),
+            outputs: Default::default(),
         };
         let definitions =
             self.resources.iter().map(|(name, resources)| (name.clone(), self.definition(name, resources)));
@@ -191,6 +193,8 @@ impl Shape {
             infrastructure,
             definitions: definitions.collect(),
             shuffle: None,
+            author: String::new(),
+            undone_at: None,
             created_at: now,
         }
     }

@@ -7,6 +7,7 @@ use minijinja::value::{Kwargs, Rest, Tuple, ValueKind};
 use minijinja::{Environment, Error, Value};
 use occopus_descriptor::model::Infrastructure;
 use occopus_engine::context::{InstanceView, RenderInput};
+use occopus_engine::ids::InfraId;
 
 use crate::command::Commands;
 use crate::engine;
@@ -65,9 +66,9 @@ impl Known {
 /// Looks instances up, and remembers what was asked and what was doubtful.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    /// The node whose templates are rendered.
+    /// The node whose templates are rendered; empty for templates that belong to none.
     node: String,
-    /// Its resource type.
+    /// Its resource type; empty if there is no node.
     resource: String,
     infra_id: String,
     infra_name: String,
@@ -108,6 +109,28 @@ impl Directory {
             infra_name: input.infrastructure.name.clone(),
             nodes: node_names(input.infrastructure),
             instances: input.instances.iter().filter(|_| is_used).map(known).collect(),
+            trial: false,
+            commands,
+            notes: Mutex::default(),
+        }
+    }
+
+    /// A directory for templates that belong to no node, such as outputs.
+    pub(crate) fn of_outputs(
+        (infra_id, infrastructure): (&InfraId, &Infrastructure),
+        instances: &BTreeMap<String, Vec<InstanceView>>,
+        commands: Commands,
+    ) -> Self {
+        let known = |(name, views): (&String, &Vec<InstanceView>)| {
+            (name.clone(), views.iter().map(|view| Known::new(name, view, true)).collect())
+        };
+        Self {
+            node: String::new(),
+            resource: String::new(),
+            infra_id: infra_id.to_string(),
+            infra_name: infrastructure.name.clone(),
+            nodes: node_names(infrastructure),
+            instances: instances.iter().map(known).collect(),
             trial: false,
             commands,
             notes: Mutex::default(),
@@ -214,12 +237,17 @@ impl Directory {
 
     fn nothing_found(&self, call: &Call, name: Option<&str>) -> Refusal {
         let Some(name) = name else {
+            if self.node.is_empty() {
+                return Refusal(format!("{}() found no living instance of any node", call.function));
+            }
             return Refusal(format!(
                 "{}() found no instance at all; give the name of a node in quotes and let '{}' depend on it",
                 call.function, self.node
             ));
         };
-        let remedy = if self.nodes.contains(name) {
+        let remedy = if self.nodes.contains(name) && self.node.is_empty() {
+            return Refusal(format!("node '{name}' has no living instance now"));
+        } else if self.nodes.contains(name) {
             format!("add the dependency [{}, {name}] so that '{name}' is ready first", self.node)
         } else {
             let known = self.nodes.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -248,12 +276,18 @@ impl Directory {
             Which::Private => &known.private,
         };
         let Some(address) = address else {
+            if self.node.is_empty() {
+                return Err(Refusal(format!(
+                    "instance {} of node '{}' has no address yet",
+                    known.id, known.node
+                )));
+            }
             return Err(Refusal(format!(
                 "instance {} of node '{}' has no address yet: it is not ready; let '{}' depend on '{}'",
                 known.id, known.node, self.node, known.node
             )));
         };
-        if self.resource != "process" && address.starts_with("127.") {
+        if !matches!(self.resource.as_str(), "" | "process") && address.starts_with("127.") {
             self.warn(format!(
                 "address {address} of node '{}' is a loopback address; instance of '{}' on {} cannot reach it",
                 known.node, self.node, self.resource

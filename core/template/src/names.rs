@@ -44,6 +44,16 @@ impl Names {
         names
     }
 
+    /// What the outputs of an infrastructure see.
+    pub(crate) fn of_outputs(infra_id: &str, infrastructure: &Infrastructure) -> Self {
+        let mut names = Self(BTreeMap::new());
+        names.set_text("infra_id", infra_id);
+        names.set_text("infra_name", &infrastructure.name);
+        names.set("user_id", &infrastructure.user_id);
+        names.set_mapping("variables", &infrastructure.variables);
+        names
+    }
+
     /// What the templates of a health check see.
     pub(crate) fn health(node: &Node, node_id: &str, ip: &str, record: &Value) -> Self {
         let mut names = Self(BTreeMap::new());

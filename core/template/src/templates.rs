@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use occopus_descriptor::lint::Flaw;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node};
-use occopus_engine::context::{Contextualiser, RenderError, RenderInput, Rendered, RenderedHealth};
+use occopus_engine::context::{
+    Contextualiser, InstanceView, RenderError, RenderInput, Rendered, RenderedHealth,
+};
 use occopus_engine::ids::{InfraId, NodeId};
 use serde_json::{Map, Value, json};
 
@@ -77,6 +79,24 @@ impl Templates {
             .1
             .filter(|fault| fault.certain)
             .map(Flaw::from)
+    }
+
+    /// Renders `source`, the output called `name` of `infrastructure`. It sees `infra_id`, `infra_name`, `user_id`,
+    /// the variables of the infrastructure and the functions that look `instances` up, but no node.
+    ///
+    /// # Errors
+    /// Where and why it cannot be rendered; that a node has no instance, for example.
+    pub fn render_output(
+        &self,
+        (infra_id, infrastructure): (&InfraId, &Infrastructure),
+        instances: &BTreeMap<String, Vec<InstanceView>>,
+        (name, source): (&str, &str),
+    ) -> Result<String, RenderError> {
+        let directory =
+            Arc::new(Directory::of_outputs((infra_id, infrastructure), instances, self.commands.clone()));
+        let names = Names::of_outputs(infra_id.as_str(), infrastructure).value();
+        let rendered = self.engine.with(&directory).render(source, &names);
+        rendered.map_err(|fault| RenderError(fault.within(name).within("outputs").to_string()))
     }
 
     /// Lets `work` render where every look-up is answered by a placeholder.

@@ -50,6 +50,7 @@ fn infrastructure(file: &yaml::Node, expected: &Value) -> Infrastructure {
         nodes: nodes.collect(),
         dependencies: dependencies(expected),
         variables: Map::new(),
+        outputs: Default::default(),
     }
 }
 

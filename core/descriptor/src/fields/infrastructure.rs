@@ -31,6 +31,12 @@ pub const INFRASTRUCTURE: &[Field] = &[
         "Pairs [A, B]: node A is started when node B is ready.",
     )
     .elsewhere(),
+    Field::optional(
+        "outputs",
+        Kind::Dict(&Kind::Text),
+        "Templates by name, such as url: http://{{getip('web')}}/; `occopus output` shows what they come to.",
+    )
+    .elsewhere(),
 ];
 
 /// The keys of an entry of `nodes`.

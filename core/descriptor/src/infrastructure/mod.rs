@@ -4,6 +4,7 @@ mod care;
 mod dependencies;
 mod graph;
 mod name;
+mod outputs;
 mod scaling;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
     let nodes: Vec<_> = sources.iter().map(|source| node(source, shared, &mut diagnostics)).collect();
     duplicates(sources, &mut diagnostics);
     let dependencies = dependencies::check(root, sources, &mut diagnostics);
+    let outputs = outputs::check(root.get("outputs"), &mut diagnostics);
     for key in unknown_keys(entries, INFRASTRUCTURE) {
         let shown = key.to_text();
         diagnostics.push(
@@ -73,6 +75,7 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
         nodes: nodes.into_iter().flatten().collect(),
         dependencies,
         variables,
+        outputs,
     });
     (infrastructure, diagnostics)
 }

@@ -35,6 +35,7 @@ impl Controller<'_> {
             Err(error) => return Err(error),
         }
         generation.number = self.journal.last_generation().await? + 1;
+        generation.author = self.journal.lease().holder().to_string();
         let record = InfraRecord {
             id: self.journal.infra().clone(),
             name: generation.infrastructure.name.clone(),
@@ -69,6 +70,7 @@ impl Controller<'_> {
             )));
         }
         generation.number = self.journal.last_generation().await? + 1;
+        generation.author = self.journal.lease().holder().to_string();
         let mut record = before.clone();
         record.generation = generation.number;
         record.name.clone_from(&generation.infrastructure.name);
@@ -88,13 +90,11 @@ impl Controller<'_> {
     /// the infrastructure wants it to exist, even if a destroy had been begun before.
     pub async fn restore(&self, before: &InfraRecord, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
         let mut record = self.journal.record().await?;
-        let (old, tried) = (
-            self.journal.generation(before.generation).await?.infrastructure,
-            self.journal.generation(record.generation).await?.infrastructure,
-        );
+        let old = self.journal.generation(before.generation).await?.infrastructure;
+        let mut tried = self.journal.generation(record.generation).await?;
         // Scaling requests that were consumed during the change are gone: their targets stay.
         record.targets.retain(|node, _| old.node(node).is_some());
-        let removed = before.targets.iter().filter(|(node, _)| tried.node(node).is_none());
+        let removed = before.targets.iter().filter(|(node, _)| tried.infrastructure.node(node).is_none());
         record.targets.extend(removed.map(|(node, target)| (node.clone(), *target)));
         let undone = std::mem::replace(&mut record.generation, before.generation);
         // What the change replaced is replaced again, by what it was.
@@ -105,7 +105,8 @@ impl Controller<'_> {
         let text = format!("description {} is in force again; the change is undone", before.generation);
         let event = self.journal.event(EventKind::Reconfigured, None, text);
         let event = event.from_to(undone, before.generation);
-        self.journal.put_record(&record, vec![event]).await?;
+        tried.undone_at = Some(self.engine.clock.wall());
+        self.journal.put_generation(&record, &tried, vec![event]).await?;
         self.maintain(on_plan).await
     }
 

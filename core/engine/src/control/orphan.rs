@@ -195,9 +195,12 @@ fn no_generation(record: &InfraRecord) -> Generation {
             nodes: Vec::new(),
             dependencies: Vec::new(),
             variables: Map::new(),
+            outputs: BTreeMap::new(),
         },
         definitions: BTreeMap::new(),
         shuffle: None,
+        author: String::new(),
+        undone_at: None,
         created_at: record.created_at,
     }
 }

@@ -58,6 +58,7 @@ impl Bench {
                 nodes: ["node", "db", "worker"].map(node).into(),
                 dependencies: Vec::new(),
                 variables: Map::new(),
+                outputs: Default::default(),
             },
             instances: BTreeMap::new(),
             implementation: implementation(sections),
