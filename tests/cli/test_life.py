@@ -156,9 +156,9 @@ def test_a_change_adds_and_removes_nodes_after_a_confirmation(cli: Cli) -> None:
     changed = PAIR.replace("- &C {name: client, type: client", "- &C {name: other, type: quiet")
     cli.write("changed.yaml", changed)
     refused = cli.run("build", "changed.yaml", "-i", "pair", code=2)
-    assert "client/1" in refused.err and "--yes" in refused.err
+    assert "client/1" in refused.err and "--confirm pair" in refused.err
     assert cli.status(infra)["generation"] == 1
-    assert cli.run("build", "changed.yaml", "-i", "pair", "--yes").last == infra
+    assert cli.run("build", "changed.yaml", "-i", "pair", "--confirm", "pair").last == infra
     slots = cli.slots(infra)
     assert sorted(slots) == ["other/1", "other/2", "server/1"]
     assert slots["server/1"]["node_id"] == server
