@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import docker_engine
 import pytest
 from occopus_cli import Cli, processes_of
 
@@ -269,3 +270,66 @@ def test_what_is_lost_is_told_before_and_needs_a_word_that_fits(cli: Cli) -> Non
     assert cli.run(*command, "--only", "db", "--yes").code == 0, "one of four needs no more than --yes"
     assert same(before, shop.ids(), "worker/1", "worker/2", "worker/3")
     assert cli.run(*command, "--only", "cache", "--yes", code=2).err.endswith("it has: db, worker\n")
+
+
+CONTAINERS = """
+'node_def:db':
+  - resource: &R {type: docker, endpoint: '%s', origin: local, image: occopus-test/busybox, tag: latest}
+    contextualisation: {type: docker, env: [], command: &C [sh, -c, 'trap exit TERM; sleep 1000 & wait']}
+    health_check: {ping: false}
+'node_def:worker':
+  - resource: *R
+    contextualisation: {type: docker, env: ['COLOUR={{variables.colour}}'], command: *C}
+    health_check: {ping: false}
+'node_def:front':
+  - resource: *R
+    contextualisation: {type: docker, env: ["WORKER={{getip('worker')}}"], command: *C}
+    health_check: {ping: false}
+"""
+
+CONTAINER_SHOP = """
+user_id: tester
+infra_name: shop
+nodes:
+  - &D {name: db, type: db, scaling: {min: 1, max: 1}}
+  - &W {name: worker, type: worker, scaling: {min: 3, max: 3}, max_unavailable: 1, variables: {colour: %s}}
+  - &F {name: front, type: front, scaling: {min: 1, max: 1}}
+dependencies:
+  - [*W, *D]
+  - [*F, *W]
+"""
+
+
+def test_containers_are_replaced_one_by_one_and_their_dependants_are_only_told(cli: Cli) -> None:
+    engine = docker_engine.engine()
+    cli.write("nodes.yaml", CONTAINERS % engine.endpoint)
+    cli.write("infra.yaml", CONTAINER_SHOP % "red")
+    infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+    before = cli.slots(infra)
+    label = f"label=occopus.infra={infra}"
+    names = '{{.Label "occopus.slot"}}'
+    fewest = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            there = engine.call("ps", "--filter", label, "--format", names).splitlines()
+            fewest.append(sum(name.startswith("worker") for name in there))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        cli.write("infra.yaml", CONTAINER_SHOP % "blue")
+        cli.run("build", "-i", infra, "infra.yaml", "--nodes", "nodes.yaml", "--confirm", "shop")
+    finally:
+        done.set()
+        watcher.join()
+    assert min(fewest) == 2, fewest
+    after = cli.slots(infra)
+    for number in (1, 2, 3):
+        (container,) = engine.containers(infra)[after[f"worker/{number}"]["node_id"]]
+        assert "COLOUR=blue" in engine.inspect(container)["Config"]["Env"]
+    assert after["db/1"]["node_id"] == before["db/1"]["node_id"]
+    assert after["front/1"]["node_id"] == before["front/1"]["node_id"]
+    assert after["front/1"]["stale"] == "worker" and "stale" not in after["db/1"]
+    assert len(engine.containers(infra)) == 5
