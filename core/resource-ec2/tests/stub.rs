@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use occopus_ec2_stub::{Fault, Kind, Lag, Options, Stub, When};
@@ -11,6 +13,7 @@ use occopus_resource_ec2::{Ec2Handler, Timing};
 use occopus_resources::conformance;
 use serde_json::json;
 use support::{Bench, Conformance, SECRET_KEY, credentials};
+use tokio::net::{TcpListener, TcpStream};
 
 async fn start(options: Options) -> (Stub, Bench) {
     let stub = Stub::start(options).await.unwrap();
@@ -164,6 +167,48 @@ async fn more_instances_than_a_page_and_a_filter_take_are_listed_completely() {
     assert_eq!(last.state, ResourceState::Missing);
     assert!(others.iter().all(|observation| observation.state == ResourceState::Running));
     assert_eq!(stub.calls("DescribeInstances"), 1 + 3, "names, then 200 in a filter");
+}
+
+#[tokio::test]
+async fn quirk_21_an_instance_is_terminated_at_once_and_one_that_is_gone_is_no_error() {
+    let (stub, bench) = start(Options::default()).await;
+    let id = bench.create(&bench.request()).await.unwrap();
+    bench.destroy(&id).await.unwrap();
+    bench.destroy(&id).await.unwrap();
+    bench.destroy(&ProviderId::plain("i-0123456789abcdef0")).await.unwrap();
+    assert_eq!(stub.calls("StopInstances"), 0);
+    assert_eq!(living(&stub), 0);
+}
+
+/// A way to `endpoint` that counts its connections.
+async fn counted(endpoint: &str) -> (String, Arc<AtomicUsize>) {
+    let target = endpoint.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut inside, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let mut outside = TcpStream::connect(&target).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
+        }
+    });
+    (address, connections)
+}
+
+#[tokio::test]
+async fn quirk_50_calls_share_client_and_connection() {
+    let stub = Stub::start(Options::default()).await.unwrap();
+    let (endpoint, connections) = counted(stub.endpoint()).await;
+    let bench = Bench::new(&endpoint);
+    let id = bench.create(&bench.request()).await.unwrap();
+    for _ in 0..20 {
+        bench.state(&id).await;
+    }
+    bench.destroy(&id).await.unwrap();
+    assert_eq!(stub.calls("DescribeInstances"), 20);
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

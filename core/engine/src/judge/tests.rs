@@ -39,6 +39,16 @@ fn what_runs_and_passes_its_checks_is_ready() {
 }
 
 #[test]
+fn quirk_12_an_instance_without_an_address_is_starting_and_not_lost() {
+    let mut unaddressed = seen(ResourceState::Running, Some(false));
+    unaddressed.checks[0].reason = "no address yet".to_owned();
+    unaddressed.resource.as_mut().unwrap().addresses.clear();
+    let verdict = judge(&starting(), &unaddressed, at(1001), &policy());
+    assert_eq!(verdict.state, InstanceState::Pending);
+    assert_eq!(verdict.reason, "no address yet for 0 s of 100 s");
+}
+
+#[test]
 fn words_of_the_back_end_become_states() {
     let ready = attempt("worker/1", 1000);
     for (word, of_starting, of_ready) in [

@@ -77,9 +77,14 @@ fn a_name_means_the_instance_that_stays() {
 }
 
 #[test]
-fn an_instance_is_named_by_id_slot_or_address() {
+fn quirk_42_an_instance_is_named_by_id_slot_or_address() {
     for text in ["node-worker/2", "worker/2", "10.0.0.2"] {
         assert_eq!(folded(5, (1, 9), &[named(text)]).retire, [AttemptId("worker/2@2".to_owned())], "{text}");
+    }
+    for address in ["fe80::1", "web", "web.example", "a.b.c.d.example"] {
+        let only = Attempt { addresses: vec![address.to_owned()], ..attempt("worker/1", 1) };
+        let scaled = fold("worker", 2, Scaling::new(Some(1), Some(9)), &[&only], &[named(address)]);
+        assert_eq!((scaled.retire, scaled.target), (vec![only.id.clone()], 1), "{address}");
     }
 }
 
