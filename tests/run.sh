@@ -9,7 +9,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 
 # What the peers and single tests use. Packages are installed by root only, and only missing ones.
-packages=(docker.io busybox-static iptables iproute2 iputils-ping mariadb-server redis-server cloud-init python3-venv)
+packages=(docker.io busybox-static iptables iproute2 iputils-ping mariadb-server redis-server cloud-init python3-venv
+    gcc g++ make pkg-config valgrind)
 
 install_packages() {
     command -v dpkg-query >/dev/null || return 0

@@ -100,6 +100,8 @@ int main(int count, char **arguments)
     occopus_error_t error;
     int ok;
 
+    /* Events are to be seen when they happen, also by a program that reads them. */
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     options.size = sizeof options;
     options.on_event = on_event;
     options.user_data = stdout;
