@@ -6,6 +6,7 @@ use occopus_engine::handler::{
     Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, ProviderId, ResourceState,
 };
 use occopus_engine::ids::StoreId;
+use serde_json::Value;
 
 use super::{Call, Fault, SimCloud, State};
 use crate::fault::FaultKind;
@@ -158,6 +159,10 @@ impl State {
         let id = self.add(request.identity.clone(), endpoint, (now, moment.at));
         self.tokens.insert(request.token().to_owned(), id.clone());
         if let Some(machine) = self.machines.get_mut(&id) {
+            // For measurements, in which as much as possible is fixed.
+            if let Some(seconds) = request.resource.get("boot").and_then(Value::as_f64) {
+                machine.boots_at = machine.exists_from + Duration::from_secs_f64(seconds);
+            }
             match moment.fault {
                 Some(Fault::SlowBoot(longer)) => {
                     machine.boots_at += longer;

@@ -28,7 +28,8 @@ pub const ENDPOINT: &str = "sim://cloud";
 #[derive(Clone)]
 pub struct SimCloud {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ledger: Ledger,
+    /// What really happened.
+    pub ledger: Ledger,
     state: Arc<Mutex<State>>,
 }
 
