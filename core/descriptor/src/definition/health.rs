@@ -35,7 +35,7 @@ fn kinds(check: &mut SectionCheck<'_>, key: &str) {
     for mismatch in field.kind.mismatches(&node, true) {
         // What is no mapping at all has been reported.
         if !matches!(mismatch.wanted, Kind::Closed(_)) {
-            check.warning(mismatch.at, &mismatch.text(&format!("a value inside '{key}'")));
+            check.warning(mismatch.at, &mismatch.text(&mismatch.place(key)));
         }
     }
 }

@@ -285,8 +285,8 @@ impl SectionCheck<'_> {
         let strict = field.mismatch == Breach::Error;
         for mismatch in field.kind.mismatches(value, !strict || value.as_str().is_none()) {
             let whole = std::ptr::eq(mismatch.at, value);
-            let inner = if whole { "" } else { "a value inside " };
-            let text = mismatch.text(&format!("{inner}'{}'", field.key));
+            let place = if whole { format!("'{}'", field.key) } else { mismatch.place(field.key) };
+            let text = mismatch.text(&place);
             // Occopus 1.10 looked at the value as a whole, never inside.
             if strict && whole {
                 self.error(codes::BAD_VALUE, mismatch.at, &text);

@@ -335,3 +335,20 @@ fn environment_entries_have_a_key() {
         assert!(doubts(DOCKER, &context(env))[0].starts_with(expected[0]), "{env}");
     }
 }
+
+#[test]
+fn a_value_inside_another_is_named_by_its_key_and_told_once() {
+    let sigma = "type: cloudsigma, endpoint: http://e, libdrive_id: l, \
+                 description: {cpu: many, mem: 1, vnc_password: p}";
+    assert!(doubts(sigma, "")[0].starts_with("'cpu' in 'description' should be an integer"));
+    let container = |more: &str| {
+        format!(
+            "type: azure_aci, endpoint: http://e, resource_group: g, location: l, cpu_cores: 1, memory: 1, \
+             image: i, os_type: linux, {more}"
+        )
+    };
+    let open = doubts(&container("network_type: open"), "");
+    assert!(open.len() == 1 && open[0].contains("\"Public\" or \"Private\""), "{open:?}");
+    let ports = doubts(&container("network_type: Public, ports: [80, 53/udp, 70000]"), "");
+    assert!(ports.len() == 1 && ports[0].starts_with("a value inside 'ports'"), "{ports:?}");
+}

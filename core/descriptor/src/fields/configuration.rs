@@ -68,8 +68,8 @@ pub const REST: &[Field] = &[
 ];
 
 /// A number, or the same in quotes.
-const PORT: Kind = Kind::Either(&[Kind::PORT, Kind::Text]);
-const DATABASE: Kind = Kind::Either(&[Kind::Int { min: 0, max: u32::MAX as i64 }, Kind::Text]);
+const PORT: Kind = Kind::Either(&[Kind::PORT, Kind::String]);
+const DATABASE: Kind = Kind::Either(&[Kind::Int { min: 0, max: u32::MAX as i64 }, Kind::String]);
 
 /// The names of levels in Python; numbers are allowed, too.
 const LEVEL: Kind = Kind::Either(&[

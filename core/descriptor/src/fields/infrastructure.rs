@@ -25,7 +25,7 @@ pub const INFRASTRUCTURE: &[Field] = &[
     Field::optional(
         "dependencies",
         Kind::Either(&[
-            Kind::List(&Kind::Either(&[Kind::Pair(&Kind::Any), Kind::Open(DEPENDENCY)])),
+            Kind::List(&Kind::Either(&[Kind::Pair(&END), Kind::Open(DEPENDENCY)])),
             Kind::Closed(&[]),
         ]),
         "Pairs [A, B]: node A is started when node B is ready.",
@@ -111,14 +111,20 @@ pub const SCALING: &[Field] = &[
     Field::optional("max", Kind::COUNT, "The most instances; min if absent.").strict().elsewhere(),
 ];
 
+/// An end of a dependency: the name of a node, or the node itself, which an alias stands for.
+const END: Kind = Kind::Either(&[Kind::String, Kind::FREE]);
+
 /// The keys of a dependency in its long form.
 pub const DEPENDENCY: &[Field] = &[
-    Field::required("connection", Kind::Pair(&Kind::Any), "The pair [A, B]: node A waits for node B.")
+    Field::required("connection", Kind::Pair(&END), "The pair [A, B]: node A waits for node B.")
         .strict()
         .elsewhere(),
     Field::optional(
         "mappings",
-        Kind::List(&Kind::Either(&[Kind::Pair(&Kind::Text), Kind::Open(MAPPING)])),
+        Kind::Either(&[
+            Kind::List(&Kind::Either(&[Kind::Pair(&Kind::String), Kind::Open(MAPPING)])),
+            Kind::Closed(&[]),
+        ]),
         "Attributes of B that become attributes of A.",
     )
     .elsewhere(),
@@ -128,7 +134,7 @@ pub const DEPENDENCY: &[Field] = &[
 pub const MAPPING: &[Field] = &[
     Field::required(
         "attributes",
-        Kind::Pair(&Kind::Text),
+        Kind::Pair(&Kind::String),
         "The pair [SOURCE, DESTINATION]; dots mean nesting.",
     )
     .strict()

@@ -113,7 +113,7 @@ impl Kind {
             (Self::Closed(fields) | Self::Open(fields), Value::Map(_)) => fields_of(fields, node, templates),
             (Self::Either(kinds), _) => either(kinds, node, templates),
             _ if self.fits(node) => Vec::new(),
-            _ => vec![Mismatch { at: node, wanted: *self }],
+            _ => vec![Mismatch { at: node, wanted: *self, key: None }],
         }
     }
 
@@ -150,9 +150,20 @@ pub struct Mismatch<'n> {
     pub at: &'n Node,
     /// What it should be.
     pub wanted: Kind,
+    /// The innermost key of a table that it stands under; `None` if there is none inside the value that
+    /// was compared.
+    pub key: Option<&'static str>,
 }
 
 impl Mismatch<'_> {
+    /// The value in words, where `outer` is the key of the value that was compared.
+    pub fn place(&self, outer: &str) -> String {
+        match self.key {
+            Some(key) => format!("'{key}' in '{outer}'"),
+            None => format!("a value inside '{outer}'"),
+        }
+    }
+
     /// A sentence about `what` that never quotes a text, which may be a secret.
     pub fn text(&self, what: &str) -> String {
         let wanted = self.wanted.words();
@@ -181,7 +192,10 @@ fn inside<'n>(nodes: impl Iterator<Item = &'n Node>, kind: &Kind, templates: boo
 fn fields_of<'n>(fields: &[Field], node: &'n Node, templates: bool) -> Vec<Mismatch<'n>> {
     let given = fields.iter().filter_map(|field| Some((field, node.get(field.key)?)));
     let wanted = given.filter(|(field, value)| !(field.nullable && value.is_null()));
-    wanted.flat_map(|(field, value)| field.kind.mismatches(value, templates)).collect()
+    let named = |key| move |found: Mismatch<'n>| Mismatch { key: found.key.or(Some(key)), ..found };
+    wanted
+        .flat_map(|(field, value)| field.kind.mismatches(value, templates).into_iter().map(named(field.key)))
+        .collect()
 }
 
 /// Where several kinds are allowed, those of the right shape say what is wrong inside.
@@ -196,7 +210,7 @@ fn either<'n>(kinds: &'static [Kind], node: &'n Node, templates: bool) -> Vec<Mi
             found = problems;
         }
     }
-    if found.is_empty() { vec![Mismatch { at: node, wanted: Kind::Either(kinds) }] } else { found }
+    if found.is_empty() { vec![Mismatch { at: node, wanted: Kind::Either(kinds), key: None }] } else { found }
 }
 
 fn join(words: &[&str], end: &str, between: &str) -> String {

@@ -77,7 +77,7 @@ pub const NOVA: &[Field] = &[
     Field::optional("region_name", Kind::Text, "Region."),
     Field::optional(
         "volume_size",
-        Kind::Either(&[Kind::Number { min: 0.0, max: f64::MAX }, Kind::Bool, Kind::Text]),
+        Kind::Either(&[Kind::Number { min: 0.0, max: f64::MAX }, Kind::Bool, Kind::String]),
         "Boot volume in GB; 0 lets the cloud choose; no volume if absent.",
     )
     .elsewhere(),
@@ -125,12 +125,13 @@ pub const AZURE_ACI: &[Field] = &[
         "network_type",
         Kind::Word(&["public", "private"]),
         "Kind of address: public or private.",
-    ),
+    )
+    .elsewhere(),
     Field::optional("gpu_type", Kind::Text, "Type of GPU: K80, P100 or V100."),
     Field::optional("gpu_count", Kind::Int { min: 1, max: i64::MAX }, "Number of GPUs; 1 if absent."),
     Field::optional(
         "ports",
-        Kind::List(&Kind::Either(&[Kind::PORT, Kind::Text])),
+        Kind::List(&Kind::Either(&[Kind::PORT, Kind::String])),
         "Open ports: numbers (TCP), or texts such as 53/udp.",
     ),
     Field::optional(

@@ -150,6 +150,7 @@ fn edge(source: &Node, known: &Nodes<'_>, diagnostics: &mut Diagnostics) -> Opti
 
 fn malformed(at: &Node, code: codes::Code, what: &str, shape: &str) -> Diagnostic {
     let found = match at.as_seq() {
+        Some([first, second]) => format!("a list with {} and {}", first.value.kind(), second.value.kind()),
         Some(items) => format!("a list of {} elements", items.len()),
         None => at.value.kind().to_owned(),
     };
@@ -158,12 +159,16 @@ fn malformed(at: &Node, code: codes::Code, what: &str, shape: &str) -> Diagnosti
 
 fn attribute_mappings(section: Option<&Node>, diagnostics: &mut Diagnostics) -> Vec<Mapping> {
     let Some(section) = section.filter(|section| !section.is_null()) else { return Vec::new() };
-    let Some(items) = section.as_seq() else {
-        let problem = wrong_kind(section, "mappings of a dependency", "a list");
-        diagnostics.push(Diagnostic { code: codes::BAD_MAPPING, ..problem });
-        return Vec::new();
-    };
-    items.iter().filter_map(|item| attribute_mapping(item, diagnostics)).collect()
+    match &section.value {
+        Value::Seq(items) => items.iter().filter_map(|item| attribute_mapping(item, diagnostics)).collect(),
+        // An empty mapping passes for an empty list.
+        Value::Map(entries) if entries.is_empty() => Vec::new(),
+        _ => {
+            let problem = wrong_kind(section, "mappings of a dependency", "a list");
+            diagnostics.push(Diagnostic { code: codes::BAD_MAPPING, ..problem });
+            Vec::new()
+        }
+    }
 }
 
 fn attribute_mapping(item: &Node, diagnostics: &mut Diagnostics) -> Option<Mapping> {

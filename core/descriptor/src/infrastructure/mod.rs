@@ -162,14 +162,13 @@ fn node(source: &Node, shared: &Map<String, Json>, diagnostics: &mut Diagnostics
             diagnostics.push(missing(source, &format!("missing key \"type\" in node '{shown}'")));
             None
         }
-        Some(value) => value.as_str().or_else(|| {
-            diagnostics.push(wrong_kind(
-                value,
-                &format!("type of node '{shown}'"),
-                "the name of a node definition",
-            ));
+        // Occopus 1.10 took a number for its text.
+        Some(value) if value.is_plain() => Some(value.to_text()),
+        Some(value) => {
+            let what = format!("type of node '{shown}'");
+            diagnostics.push(wrong_kind(value, &what, "the name of a node definition"));
             None
-        }),
+        }
     };
     let scaling = scaling::check(source, &shown, diagnostics);
     let filter = filter(source, &shown, diagnostics);
@@ -179,7 +178,7 @@ fn node(source: &Node, shared: &Map<String, Json>, diagnostics: &mut Diagnostics
     }
     Some(model::Node {
         name: name?,
-        definition: definition?.to_owned(),
+        definition: definition?,
         scaling: scaling?,
         scaling_source: source.get("scaling").map(Node::to_json),
         filter,

@@ -220,7 +220,24 @@ fn wrong_shapes_are_named_instead_of_crashing() {
         let text = two(&format!("[{{connection: [*B, *A], mappings: {text}}}]"));
         assert_eq!(error(&text).0, codes::BAD_MAPPING, "{text}");
     }
+    let pair = error(&two("[{connection: [*B, *A], mappings: [[x, 2]]}]"));
+    assert!(pair.1.ends_with("but it is a list with a string and an integer"), "{}", pair.1);
     assert_eq!(legacy(&two("[{mappings: []}]")), "[SchemaCheck] ERROR: undefined connection ");
+}
+
+#[test]
+fn what_the_original_ran_in_an_odd_shape_is_accepted() {
+    for mappings in ["", "[]", "{}"] {
+        let text = two(&format!("[{{connection: [*B, *A], mappings: {mappings}}}]"));
+        assert!(accepted(&text).dependencies[0].mappings.is_empty(), "{mappings}");
+    }
+    let typed = |kind: &str| format!("user_id: u\ninfra_name: i\nnodes:\n- {{name: a, type: {kind}}}\n");
+    for (kind, name) in [("2020", "2020"), ("'2020'", "2020"), ("2020-01-01", "2020-01-01")] {
+        assert_eq!(accepted(&typed(kind)).nodes[0].definition, name);
+    }
+    for kind in ["", "[a]", "{a: b}"] {
+        assert_eq!(error(&typed(kind)).0, codes::WRONG_KIND, "{kind}");
+    }
 }
 
 #[test]

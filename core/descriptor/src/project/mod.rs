@@ -224,5 +224,5 @@ fn read(path: &Path) -> Result<String, Box<Diagnostic>> {
     let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
     // One byte more than is allowed tells a file that is too large.
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))
+    yaml::decode(bytes).map_err(unreadable)
 }

@@ -57,7 +57,7 @@ pub(super) fn value(kind: &Kind, place: Place) -> Json {
         return json!({});
     }
     let mut choices = match kind {
-        Kind::Either(kinds) => either(kinds, place),
+        Kind::Either(kinds) => kinds.iter().map(|kind| plain(kind, place)).collect(),
         kind => vec![plain(kind, place)],
     };
     choices.push(json!({"$ref": "#/$defs/import"}));
@@ -69,17 +69,6 @@ pub(super) fn value(kind: &Kind, place: Place) -> Json {
         choices.push(json!({"$ref": "#/$defs/blank"}));
     }
     json!({"anyOf": choices})
-}
-
-/// Any of these kinds. Beside numbers, a text is nothing but a text, or their ranges would not count.
-fn either(kinds: &[Kind], place: Place) -> Vec<Json> {
-    let is_number = |kind: &Kind| matches!(kind, Kind::Int { .. } | Kind::Number { .. });
-    let numbers = kinds.iter().any(is_number);
-    let one = |kind: &Kind| match kind {
-        Kind::Text if numbers => json!({"type": "string"}),
-        kind => plain(kind, place),
-    };
-    kinds.iter().map(one).collect()
 }
 
 /// A value of exactly this kind.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::loader::{Loader, MAX_FILE_BYTES, Session, Stop};
 use super::node::Node;
-use super::source::{Source, Span};
+use super::source::{self, Source, Span};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 
@@ -145,5 +145,5 @@ fn read(session: &mut Session, path: &Path) -> Result<String, Refusal> {
         )));
     }
     session.bytes += length;
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned().into())
+    source::decode(bytes).map_err(Refusal::from)
 }

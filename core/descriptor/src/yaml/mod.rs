@@ -12,6 +12,7 @@ mod tag;
 
 pub use loader::{Dialect, MAX_DEPTH, MAX_FILE_BYTES, MAX_WEIGHT, load_file, load_text};
 pub use node::{Node, Value};
+pub(crate) use source::decode;
 pub use source::{Source, Span};
 
 /// The meaning of a plain scalar, whatever characters it has.

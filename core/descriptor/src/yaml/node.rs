@@ -121,6 +121,11 @@ impl Node {
         matches!(self.value, Value::Null)
     }
 
+    /// Whether this is a text, or a number, boolean or date that can be taken for one.
+    pub(crate) fn is_plain(&self) -> bool {
+        !matches!(self.value, Value::Null | Value::Secret(_) | Value::Seq(_) | Value::Map(_))
+    }
+
     /// The value of the string key `key`, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|(_, value)| value)

@@ -12,6 +12,24 @@ const BEFORE: usize = 40;
 /// Lines longer than this, in bytes, are not shown at all.
 const LONGEST: usize = 64 << 10;
 
+/// The text of a file.
+///
+/// # Errors
+/// It is not in UTF-8: the reason with the place and the remedy. The text itself is not quoted, it may
+/// be a secret.
+pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, String> {
+    if [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| bytes.starts_with(*mark)) {
+        return Err("it is UTF-16 text; save it in UTF-8".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = readable.split(|byte| *byte == b'\n').count();
+        let before = readable.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let column = String::from_utf8_lossy(before).chars().count() + 1;
+        format!("it is not UTF-8 text (line {line}, column {column}); save it in UTF-8")
+    })
+}
+
 /// A text that was loaded.
 pub struct Source {
     /// The file as the user named it, or a name for text that came without a file.
@@ -136,4 +154,21 @@ fn mask(line: &str) -> String {
 pub(super) fn names_secret(text: &str) -> bool {
     let lower = text.to_lowercase();
     ["pass", "secret", "token", "private", "accesskey"].iter().any(|word| lower.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_another_encoding_is_refused_with_its_place_and_a_remedy() {
+        let refused = |bytes: &[u8]| decode(bytes.to_vec()).expect_err("it is read");
+        assert_eq!(
+            refused(b"a: 1\nb: \xc3\xa9\xe9 \n"),
+            "it is not UTF-8 text (line 2, column 5); save it in UTF-8"
+        );
+        assert_eq!(refused(b"\xe9"), "it is not UTF-8 text (line 1, column 1); save it in UTF-8");
+        assert_eq!(refused(b"\xff\xfea\0"), "it is UTF-16 text; save it in UTF-8");
+        assert_eq!(decode("\u{feff}ä".into()).as_deref(), Ok("\u{feff}ä"));
+    }
 }
