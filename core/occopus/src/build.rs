@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
-use occopus_engine::control::{Built, Controller, Demolished, Pass, assess, load};
+use occopus_engine::control::{Built, Controller, Demolished, Pass, assess, load, waiting_requests};
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
 use occopus_engine::hold::holds;
@@ -20,6 +20,8 @@ use crate::error::Error;
 use crate::flaws;
 use crate::operate::OnPlan;
 use crate::request::{BuildRequest, Choice, Run, Target};
+use crate::saved_plan::Expected;
+use crate::status::describe;
 use crate::validate;
 
 /// A build whose files are read and checked. Nothing has been changed yet.
@@ -41,6 +43,8 @@ pub struct Prepared {
     pub warnings: Diagnostics,
     /// Secrets that cannot be read here. A build needs all of them; a preview does not.
     pub missing_secrets: Diagnostics,
+    /// What a build has to find before it begins, if it is that of a saved plan.
+    pub(crate) expected: Option<Expected>,
 }
 
 /// How a build ended.
@@ -103,6 +107,7 @@ impl Occopus {
             definitions: imported,
             warnings,
             missing_secrets,
+            expected: None,
         })
     }
 
@@ -162,7 +167,7 @@ impl Occopus {
     }
 
     /// Every node needs an implementation that passes its filter and that this build can handle.
-    fn check_feasible(&self, generation: &Generation) -> Result<(), Error> {
+    pub(crate) fn check_feasible(&self, generation: &Generation) -> Result<(), Error> {
         for node in &generation.infrastructure.nodes {
             let candidates = generation.candidates(node, 1);
             if candidates.is_empty() {
@@ -247,7 +252,6 @@ impl Occopus {
         }
     }
 
-    /// Refuses a name that an infrastructure has already.
     /// Takes the lease and makes the build durable. A name that must be free is held meanwhile, so that
     /// of several first builds of one name exactly one begins.
     async fn start(
@@ -262,6 +266,9 @@ impl Occopus {
             self.check_unused(&name).await?;
         }
         let controller = self.controller(&prepared.infra_id, run).await?;
+        if prepared.expected.is_some() {
+            self.expect(&prepared, run.order).await?;
+        }
         self.store_definitions(&prepared.definitions).await?;
         let before = if prepared.exists {
             Some(controller.reconfigure(prepared.generation, prepared.rollout).await?)
@@ -275,6 +282,7 @@ impl Occopus {
         Ok((controller, before))
     }
 
+    /// Refuses a name that an infrastructure has already.
     async fn check_unused(&self, name: &str) -> Result<(), Error> {
         let all = self.list().await?;
         match all.iter().find(|record| record.name == name && record.goal == Goal::Present) {
@@ -306,7 +314,12 @@ impl Occopus {
         let mut plan = plan(&situation, &self.engine.policy);
         let obstacles = self.obstacles(&prepared.generation).into_iter();
         let missing = prepared.missing_secrets.iter().map(|problem| problem.message.clone());
-        plan.notes.extend(missing.chain(obstacles).map(|text| Note::Warning { text }));
+        let requests = waiting_requests(&self.engine, infra).await?;
+        let requests = requests.iter().map(|(_, request)| {
+            format!("a waiting request is carried out, too: {}", describe(&request.node, &request.change))
+        });
+        let warnings = missing.chain(obstacles).chain(requests);
+        plan.notes.extend(warnings.map(|text| Note::Warning { text }));
         Ok((plan, situation))
     }
 

@@ -98,6 +98,24 @@ impl Occopus {
         generation: &Generation,
         request: &BuildRequest,
     ) -> Result<Diagnostics, Error> {
+        let missing = self.unreadable(generation).await;
+        if missing.is_empty() {
+            return Ok(Diagnostics::new());
+        }
+        let request = request.clone();
+        off_the_runtime(move || Ok::<_, Error>(located(&missing, &request))).await
+    }
+
+    /// As [`Occopus::missing_secrets`], for a description that is in no file.
+    pub(crate) async fn unreadable_secrets(&self, generation: &Generation) -> Diagnostics {
+        let mut problems = Diagnostics::new();
+        for error in self.unreadable(generation).await {
+            problems.push(Diagnostic::error(codes::MISSING_SECRET, error.to_string()));
+        }
+        problems
+    }
+
+    async fn unreadable(&self, generation: &Generation) -> Vec<SecretError> {
         let mut wanted = BTreeSet::new();
         for node in &generation.infrastructure.nodes {
             for (_, implementation) in generation.candidates(node, 1) {
@@ -105,11 +123,7 @@ impl Occopus {
             }
         }
         let (_, missing) = self.engine.secrets.read_all(self.engine.clock.as_ref(), wanted).await;
-        if missing.is_empty() {
-            return Ok(Diagnostics::new());
-        }
-        let request = request.clone();
-        off_the_runtime(move || Ok::<_, Error>(located(&missing, &request))).await
+        missing
     }
 
     /// `log` of the instance of `attempt` with every secret hidden that it was given.

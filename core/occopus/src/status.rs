@@ -207,7 +207,8 @@ fn slot(survey: &Survey, instance: &Instance, living: &BTreeSet<&NodeId>) -> Slo
     }
 }
 
-fn word(state: InstanceState) -> String {
+/// The state of an instance in a word.
+pub(crate) fn word(state: InstanceState) -> String {
     match state {
         InstanceState::Ready => "ready",
         InstanceState::Pending => "starting",
