@@ -76,8 +76,11 @@ impl Occopus {
     pub async fn orphans(&self) -> Result<Orphans, Error> {
         // What is created meanwhile is in the records that are read later, what is destroyed in the earlier.
         let before = self.library().await?;
-        let answers: Vec<(Place, Result<Vec<Listed>, HandlerError>)> = stream::iter(&before.places)
-            .map(|place| async { (place.clone(), find_all(&self.engine, place).await) })
+        let answers: Vec<(Place, Result<Vec<Listed>, HandlerError>)> = stream::iter(before.places.clone())
+            .map(|place| async {
+                let found = find_all(&self.engine, &place).await;
+                (place, found)
+            })
             .buffer_unordered(PLACES_AT_ONCE)
             .collect()
             .await;
