@@ -142,8 +142,12 @@ impl Node {
         self.weight
     }
 
-    /// The value as text, for messages and for keys: strings bare, everything else as JSON.
+    /// The value as text, for messages and for keys: strings bare, references to secrets as written,
+    /// everything else as JSON.
     pub fn to_text(&self) -> String {
+        if let Value::Secret(reference) = &self.value {
+            return format!("!secret {reference}");
+        }
         match self.to_json() {
             serde_json::Value::String(text) => text,
             other => other.to_string(),

@@ -144,8 +144,12 @@ impl Span {
 
 /// Hides what follows a key that names a secret, so that a marked line never shows a password.
 fn mask(line: &str) -> String {
+    // What names the place of a secret is none. Without a place, the text after the tag may be one.
+    let rest = ["env:", "file:"].iter().fold(line.to_owned(), |rest, place| {
+        ["", "'", "\""].iter().fold(rest, |rest, quote| rest.replace(&format!("!secret {quote}{place}"), ""))
+    });
     match line.split_once(':') {
-        Some((key, value)) if !value.trim_start().is_empty() && names_secret(line) => format!("{key}: …"),
+        Some((key, value)) if !value.trim_start().is_empty() && names_secret(&rest) => format!("{key}: …"),
         _ => line.to_owned(),
     }
 }
@@ -159,6 +163,19 @@ pub(super) fn names_secret(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_marked_line_hides_what_may_be_a_secret_and_shows_where_one_is_kept() {
+        for shown in ["user: !secret env:PW", "a: [!secret 'file:k', !secret \"env:B\"]", "a: b", "password:"]
+        {
+            assert_eq!(mask(shown), shown);
+        }
+        for hidden in
+            ["a: !secret hush", "password: !secret env:P", "a: {token: hush}", "b: !secret env:P # secret"]
+        {
+            assert!(mask(hidden).ends_with(": …"), "{hidden}");
+        }
+    }
 
     #[test]
     fn text_in_another_encoding_is_refused_with_its_place_and_a_remedy() {
