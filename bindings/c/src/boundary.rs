@@ -97,3 +97,41 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Fault {
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown cause");
     Fault::internal(format!("a defect of Occopus, please report it: {text}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::*;
+    use crate::library::{occopus_error_clear, occopus_string_free};
+
+    #[test]
+    fn a_panic_becomes_a_code_and_a_message() {
+        let mut result = std::ptr::dangling_mut::<c_char>();
+        let mut error = occopus_error_t { code: OCCOPUS_OK, message: null_mut(), problems: null_mut() };
+        // SAFETY: both may be written to.
+        let code = unsafe { answering(&raw mut result, &raw mut error, || panic!("out of {}", "luck")) };
+        assert_eq!((code, error.code), (OCCOPUS_INTERNAL, OCCOPUS_INTERNAL));
+        assert!(result.is_null());
+        // SAFETY: the boundary has just written it.
+        let message = unsafe { CStr::from_ptr(error.message) }.to_string_lossy();
+        assert!(message.ends_with("please report it: out of luck"), "{message}");
+        // SAFETY: as above.
+        assert_eq!(unsafe { occopus_error_clear(&raw mut error) }, OCCOPUS_OK);
+    }
+
+    #[test]
+    fn what_was_found_out_is_given_beside_what_is_wrong() {
+        let mut result = null_mut();
+        let answer = || {
+            let fault = Some(Fault::new(OCCOPUS_FAILED, "a\0b"));
+            Ok(Answer { json: serde_json::json!({"schema": 1}), fault })
+        };
+        // SAFETY: the result may be written to, and nobody wants the error.
+        assert_eq!(unsafe { answering(&raw mut result, null_mut(), answer) }, OCCOPUS_FAILED);
+        // SAFETY: the boundary has just written it.
+        assert_eq!(unsafe { CStr::from_ptr(result) }, c"{\"schema\":1}");
+        assert_eq!(occopus_string_free(result), OCCOPUS_OK);
+        assert_eq!(occopus_string_free(result), OCCOPUS_BAD_HANDLE);
+    }
+}

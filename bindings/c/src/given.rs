@@ -58,9 +58,7 @@ pub(crate) unsafe fn list(name: &str, pointer: *const *const c_char) -> Result<V
     if pointer.is_null() {
         return Ok(texts);
     }
-    if !pointer.is_aligned() {
-        return Err(Fault::argument(format!("{name} is no list of texts: its address is not aligned")));
-    }
+    check_place(name, pointer)?;
     loop {
         // SAFETY: the list goes on until its NULL, which was not met yet.
         let entry = unsafe { pointer.add(texts.len()).read() };
@@ -160,12 +158,7 @@ options! {
 /// `pointer` is NULL or points at so many bytes as the size in its first field says.
 pub(crate) unsafe fn options<T: Options>(pointer: *const T) -> Result<T, Fault> {
     let name = T::NAME;
-    if pointer.is_null() {
-        return Err(is_null(name));
-    }
-    if !pointer.is_aligned() {
-        return Err(Fault::argument(format!("{name}: its address is not aligned")));
-    }
+    check_place(name, pointer)?;
     // SAFETY: it is not NULL and aligned, and the first field is the size.
     let size = unsafe { pointer.cast::<usize>().read() };
     if !(T::FIRST..=LARGEST).contains(&size) {
@@ -188,7 +181,54 @@ pub(crate) unsafe fn options<T: Options>(pointer: *const T) -> Result<T, Fault> 
     Ok(unsafe { options.assume_init() })
 }
 
+/// Refuses an address at which nothing can be.
+pub(crate) fn check_place<T>(name: &str, pointer: *const T) -> Result<(), Fault> {
+    match (pointer.is_null(), pointer.is_aligned()) {
+        (true, _) => Err(is_null(name)),
+        (false, false) => Err(Fault::argument(format!("{name}: its address is not aligned"))),
+        (false, true) => Ok(()),
+    }
+}
+
 /// The message about a NULL where something is needed.
 pub(crate) fn is_null(name: &str) -> Fault {
     Fault::argument(format!("{name} is NULL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options whose second field was added after the first version.
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Grown {
+        size: usize,
+        old: u64,
+        added: u64,
+    }
+
+    // SAFETY: `repr(C)`, with the size first; the other fields are numbers.
+    unsafe impl Options for Grown {
+        const FIRST: usize = 16;
+        const NAME: &'static str = "grown";
+    }
+
+    #[test]
+    fn fields_that_a_program_does_not_know_are_zero_whatever_comes_behind_its_options() {
+        let given = [16u64, 7, u64::MAX];
+        // SAFETY: the first number says how many bytes there are, and there are more.
+        let read = unsafe { options(given.as_ptr().cast::<Grown>()) }.expect("good options");
+        assert_eq!((read.old, read.added), (7, 0));
+    }
+
+    #[test]
+    fn fields_that_the_library_does_not_know_must_be_zero() {
+        // SAFETY: the first number says how many bytes there are.
+        let read = |given: &[u64; 4]| unsafe { options(given.as_ptr().cast::<Grown>()) };
+        let known = read(&[32, 7, 8, 0]).expect("good options");
+        assert_eq!((known.size, known.old, known.added), (32, 7, 8));
+        assert!(read(&[32, 7, 8, 1]).is_err());
+        assert!(read(&[8, 7, 8, 0]).is_err());
+    }
 }

@@ -6,13 +6,12 @@
 use std::ffi::{CStr, c_char, c_int};
 
 use occopus::Settings;
-use occopus::engine::secret::Redactor;
 
 use crate::boundary::{anywhere, blocking};
 use crate::delivery::Delivery;
 use crate::engine::Engine;
 use crate::fault::Fault;
-use crate::given::{flags, is_null, optional_path, options};
+use crate::given::{check_place, flags, optional_path, options};
 use crate::handles;
 use crate::stop::Stop;
 use crate::strings::take_back;
@@ -95,9 +94,7 @@ pub unsafe extern "C" fn occopus_stop_new(
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
     let body = || {
-        if stop.is_null() || !stop.is_aligned() {
-            return Err(is_null("stop"));
-        }
+        check_place("stop", stop)?;
         // SAFETY: it is not NULL and aligned, and the program gives a place to write to.
         unsafe { stop.write(Stop::new()?.handle()) };
         Ok(())
@@ -142,9 +139,7 @@ pub unsafe extern "C" fn occopus_open(
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
     let body = || {
-        if occopus.is_null() || !occopus.is_aligned() {
-            return Err(is_null("occopus"));
-        }
+        check_place("occopus", occopus)?;
         // SAFETY: it is not NULL and aligned, and the program gives a place to write to.
         unsafe { occopus.write(std::ptr::null_mut()) };
         // SAFETY: what a program must keep to.
@@ -175,7 +170,6 @@ unsafe fn open(given: *const occopus_open_options_t) -> Result<Engine, Fault> {
             credentials: optional_path("credentials", given.credentials)?,
             max_parallel,
             allow_volatile_store,
-            redactor: Redactor::default(),
             ..Settings::default()
         }
     };
