@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use unicode_width::UnicodeWidthChar;
+
 use super::{Diagnostic, Diagnostics, Excerpt, Location, Related, Severity};
 
 const BOLD: &str = "\u{1b}[1m";
@@ -124,9 +126,9 @@ impl Writer {
             return Ok(());
         };
         write!(f, "\n{}\n{} {text}", self.border(""), self.border(&line.to_string()))?;
-        let signs = format!("{} {}", mark.sign.repeat(*length), mark.label);
-        let signs = self.paint(mark.color, signs.trim_end());
-        write!(f, "\n{} {:start$}{signs}", self.border(""), "", start = *start)
+        let signs = mark.sign.repeat(columns(text, *start, *length).max(1));
+        let signs = self.paint(mark.color, format!("{signs} {}", mark.label).trim_end());
+        write!(f, "\n{} {:start$}{signs}", self.border(""), "", start = columns(text, 0, *start))
     }
 
     fn notes(&self, problem: &Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,6 +144,13 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// How many columns of a terminal `count` characters of `text` take, counted from character `from`. A
+/// character beyond the end of the text takes one.
+fn columns(text: &str, from: usize, count: usize) -> usize {
+    let widths = text.chars().map(|character| character.width().unwrap_or(0));
+    widths.chain(std::iter::repeat(1)).skip(from).take(count).sum()
 }
 
 #[cfg(test)]
@@ -166,6 +175,17 @@ mod tests {
                         ::: infra.yaml:4:3\n  |\n4 | - name: b\n  |   ---- right here\n  |\n  \
                         = help: did you mean 'name'?";
         assert_eq!(problem().to_string(), expected);
+    }
+
+    #[test]
+    fn wide_and_combining_characters_are_marked_over_all_their_columns() {
+        let text = "infra_name: x\nnodes:\n- {日本: e\u{301}, 語: b}\n";
+        let root = yaml::load_text("infra.yaml", text, "".as_ref(), Dialect::default()).unwrap();
+        let node = &root.get("nodes").and_then(yaml::Node::as_seq).unwrap()[0];
+        let shown =
+            Diagnostic::error(codes::UNKNOWN_KEY, "").at(&node.entry("語").unwrap().0.span).to_string();
+        assert!(shown.contains("infra.yaml:3:12"), "columns of the place are characters: {shown}");
+        assert!(shown.ends_with("| - {日本: e\u{301}, 語: b}\n  |             ^^"), "{shown}");
     }
 
     #[test]
