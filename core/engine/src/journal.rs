@@ -1,7 +1,7 @@
 //! The journal: the one way in which a controller writes. Every change of an attempt, the journal
 //! record that explains it and the event that tells it are one batch, fenced by the lease.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -93,6 +93,15 @@ pub struct Journal {
 struct State {
     attempts: BTreeMap<AttemptId, Attempt>,
     places: Vec<Place>,
+    /// Attempts that changed since that was asked last.
+    changed: BTreeSet<AttemptId>,
+}
+
+impl State {
+    fn put(&mut self, attempt: Attempt) {
+        self.changed.insert(attempt.id.clone());
+        self.attempts.insert(attempt.id.clone(), attempt);
+    }
 }
 
 impl Journal {
@@ -111,6 +120,7 @@ impl Journal {
         let state = State {
             attempts: attempts.into_iter().map(|(_, attempt)| (attempt.id.clone(), attempt)).collect(),
             places: places.into_iter().map(|(_, place)| place).collect(),
+            changed: BTreeSet::new(),
         };
         Ok(Self {
             store,
@@ -149,6 +159,11 @@ impl Journal {
     /// One attempt.
     pub fn attempt(&self, id: &AttemptId) -> Option<Attempt> {
         self.with(|state| state.attempts.get(id).cloned())
+    }
+
+    /// The attempts that were written since the last call, for whoever keeps something made of them.
+    pub(crate) fn take_changed(&self) -> BTreeSet<AttemptId> {
+        self.with(|state| std::mem::take(&mut state.changed))
     }
 
     /// All places ever used.
@@ -221,7 +236,7 @@ impl Journal {
         self.commit(writes, events).await?;
         self.with(|state| {
             for attempt in marked.into_values() {
-                state.attempts.insert(attempt.id.clone(), attempt);
+                state.put(attempt);
             }
         });
         Ok(())
@@ -281,7 +296,7 @@ impl Journal {
             if !known {
                 state.places.push(attempt.place.clone());
             }
-            state.attempts.insert(attempt.id.clone(), attempt);
+            state.put(attempt);
         });
         Ok(())
     }
@@ -508,7 +523,7 @@ impl Journal {
             if attempt.word() == before { event } else { event.from_to(before, attempt.word()) }
         });
         self.commit(writes, event.into_iter().collect()).await?;
-        self.with(|state| state.attempts.insert(id.clone(), attempt));
+        self.with(|state| state.put(attempt));
         Ok(())
     }
 

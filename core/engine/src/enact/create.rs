@@ -1,13 +1,14 @@
 //! Creating an instance: render, record the intent, call, record the outcome, wait until it is ready.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use occopus_descriptor::model::{Implementation, Node};
 use occopus_descriptor::secret::{SecretRef, fill_instance};
 
 use super::{Enactor, JournalSteps, Trouble};
 use crate::clock::timeout;
-use crate::context::{InstanceView, RenderInput, Rendered};
+use crate::context::{RenderInput, Rendered};
 use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::handler::{
@@ -134,14 +135,14 @@ impl Enactor<'_> {
         let filled = self.engine.secrets.instance(clock, &attempt.node, &attempt.implementation).await;
         let (node, implementation) =
             filled.map_err(|error| HandlerError::new(ErrorKind::Auth, error.to_string()))?;
-        let instances = self.instance_views();
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         let input = RenderInput {
             infra_id: self.journal.infra(),
             infrastructure: &self.generation.infrastructure,
             node: &node,
             implementation: &implementation,
             node_id: &attempt.node_id,
-            instances: &instances,
+            instances: views.of(self.journal, &self.record.name),
         };
         let rendered = self
             .engine
@@ -154,32 +155,17 @@ impl Enactor<'_> {
         Ok(rendered)
     }
 
-    /// The living instances as templates see them, oldest first.
-    fn instance_views(&self) -> BTreeMap<String, Vec<InstanceView>> {
-        let mut views: BTreeMap<String, Vec<InstanceView>> = BTreeMap::new();
-        for attempt in self.journal.attempts().into_iter().filter(Attempt::is_live) {
-            views.entry(attempt.slot.node.clone()).or_default().push(InstanceView {
-                record: attempt.view(self.journal.infra(), &self.record.name),
-                node_id: attempt.node_id,
-                addresses: attempt.addresses,
-                private_address: attempt.private_address,
-            });
-        }
-        views
-    }
-
     /// The living instances whose addresses the templates of `implementation` ask for.
     fn peers_of(&self, node: &Node, implementation: &Implementation) -> BTreeMap<String, BTreeSet<NodeId>> {
         let (node, implementation) = &fill_instance(node, implementation, &SecretRef::mask);
         let names =
             self.engine.contextualiser.references(&self.generation.infrastructure, node, implementation);
-        let mut peers: BTreeMap<String, BTreeSet<NodeId>> = BTreeMap::new();
-        for attempt in self.journal.attempts().into_iter().filter(Attempt::is_live) {
-            if names.contains(&attempt.slot.node) {
-                peers.entry(attempt.slot.node).or_default().insert(attempt.node_id);
-            }
-        }
-        peers
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let instances = views.of(self.journal, &self.record.name);
+        let living = names.into_iter().filter_map(|name| Some((instances.get(&name)?, name)));
+        living
+            .map(|(instances, name)| (name, instances.iter().map(|i| i.node_id.clone()).collect()))
+            .collect()
     }
 
     fn access_for(&self, rendered: &Rendered) -> Result<Access, HandlerError> {

@@ -6,6 +6,7 @@ mod destroy;
 mod ready;
 mod schedule;
 mod settle;
+mod views;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use crate::plan::{Action, Plan, What};
 use crate::record::{Generation, InfraRecord};
 use ready::Readiness;
 use schedule::Schedule;
+use views::Views;
 
 /// An action that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,6 +90,7 @@ pub(crate) struct Enactor<'a> {
     generation: &'a Generation,
     stop: &'a CancellationToken,
     readiness: Readiness,
+    views: Mutex<Views>,
     gates: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
@@ -107,6 +110,7 @@ pub async fn enact(
         generation,
         stop,
         readiness: Readiness::default(),
+        views: Mutex::default(),
         gates: Mutex::default(),
     };
     tokio::select! {
