@@ -23,6 +23,8 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 /// Exit code for wrong usage, invalid descriptors and missing confirmations.
 const USAGE: u8 = 2;
+/// Exit code of a plan that changes something, where it is asked for.
+const CHANGES: u8 = 3;
 /// Exit code of a command that was interrupted.
 const INTERRUPTED: u8 = 130;
 

@@ -6,9 +6,11 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use jiff::{SignedDuration, Timestamp};
+use occopus::GraphFormat;
 use occopus::engine::record::ScaleChange;
-use occopus::{GraphFormat, Variables};
 
+use super::build_args::{Build, Pace, PlanArgs, RollbackArgs, VariableArgs};
+use super::inventory::InventoryArgs;
 use super::schema::Schema;
 use crate::output::Format;
 
@@ -71,13 +73,15 @@ pub(super) enum Command {
     /// first build fails or is interrupted is kept, unless --rollback is given; a failed change is undone.
     #[command(
         arg_required_else_help = true,
-        after_help = "Example: occopus build infra.yaml --nodes node_definitions.yaml"
+        after_help = "Examples:\n  occopus build infra.yaml --nodes node_definitions.yaml\n  \
+                      occopus build --plan plan.json"
     )]
     Build(Build),
     /// Show what a build or a pass would do and why; change nothing
     #[command(
         arg_required_else_help = true,
-        after_help = "Examples:\n  occopus plan infra.yaml --nodes node_definitions.yaml\n  occopus plan -i demo"
+        after_help = "Examples:\n  occopus plan infra.yaml --nodes node_definitions.yaml\n  occopus plan -i demo\n  \
+                      occopus plan infra.yaml -i demo --save plan.json"
     )]
     Plan(PlanArgs),
     /// Check files and whether they go together; change nothing and ask no cloud
@@ -261,6 +265,40 @@ pub(super) enum Command {
         /// A provider id, a unique prefix of one, or INFRA/SLOT
         orphan: String,
     },
+    /// List the descriptions that an infrastructure had: when, by whom, and what each changed
+    #[command(arg_required_else_help = true, after_help = "Example: occopus history demo")]
+    History {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+    },
+    /// Change an infrastructure back to a description that it had
+    ///
+    /// The same as a build with -i and the files of then: it shows the plan, asks before it destroys or replaces
+    /// instances, and is undone if it fails.
+    #[command(arg_required_else_help = true, after_help = "Example: occopus rollback demo 3")]
+    Rollback(RollbackArgs),
+    /// Show the outputs of an infrastructure, as the section `outputs` of its description has them
+    ///
+    /// Exit code 1 if one has no value now: a node that it asks for has no living instance, for example.
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Examples:\n  occopus output demo\n  occopus output demo url --raw"
+    )]
+    Output {
+        /// Id, unique prefix of an id, or name
+        infra: String,
+        /// Show this one only
+        name: Option<String>,
+        /// Show nothing but the value
+        #[arg(long, requires = "name")]
+        raw: bool,
+    },
+    /// List the living instances, also as other programs want to have them
+    #[command(
+        arg_required_else_help = true,
+        after_help = "Examples:\n  occopus inventory demo\n  occopus inventory demo --ansible > inventory.yaml"
+    )]
+    Inventory(InventoryArgs),
     /// Draw which node waits for which
     #[command(arg_required_else_help = true, after_help = "Example: occopus graph infra.yaml --as mermaid")]
     Graph {
@@ -310,97 +348,6 @@ pub(super) enum Command {
     },
 }
 
-/// Arguments of `build`.
-#[derive(Debug, Args)]
-pub(super) struct Build {
-    /// The infrastructure description
-    #[arg(value_name = "FILE")]
-    pub(super) description: PathBuf,
-    #[command(flatten)]
-    pub(super) subject: Subject,
-    /// Destroy everything again if a first build fails or is interrupted
-    #[arg(long)]
-    pub(super) rollback: bool,
-    #[command(flatten)]
-    pub(super) pace: Pace,
-    /// Do not ask before instances are destroyed or replaced
-    #[arg(short, long)]
-    pub(super) yes: bool,
-    /// Do not ask, although more than five instances or 30 % of all are destroyed or replaced; NAME is
-    /// that of the infrastructure
-    #[arg(long, value_name = "NAME")]
-    pub(super) confirm: Option<String>,
-}
-
-/// Arguments of `plan`.
-#[derive(Debug, Args)]
-pub(super) struct PlanArgs {
-    /// The infrastructure description; without one, the plan of the next pass over -i is shown
-    #[arg(value_name = "FILE", required_unless_present = "infra")]
-    pub(super) description: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) subject: Subject,
-    /// One instance after the other, in file order
-    #[arg(long)]
-    pub(super) sequential: bool,
-}
-
-/// Which definitions and which infrastructure a build is about.
-#[derive(Debug, Args)]
-pub(super) struct Subject {
-    /// File of node definitions, imported along (can be repeated)
-    #[arg(long, value_name = "FILE")]
-    pub(super) nodes: Vec<PathBuf>,
-    /// Change this infrastructure: id, unique prefix of an id, or name
-    #[arg(short, long = "infra", value_name = "INFRA")]
-    pub(super) infra: Option<String>,
-    /// Create the infrastructure under exactly the id given with -i, if there is none
-    #[arg(long, requires = "infra")]
-    pub(super) create: bool,
-    /// Build another infrastructure although one of this name exists
-    #[arg(long, conflicts_with = "infra")]
-    pub(super) new: bool,
-    #[command(flatten)]
-    pub(super) replacing: Replacing,
-    #[command(flatten)]
-    pub(super) variables: VariableArgs,
-}
-
-/// Which outdated instances of an existing infrastructure are replaced.
-#[derive(Debug, Args)]
-pub(super) struct Replacing {
-    /// Leave outdated instances as they are; only new ones are made as described
-    #[arg(long, requires = "infra")]
-    pub(super) no_replace: bool,
-    /// Replace outdated instances of this node only; NODE+deps: and of all it depends on (can be repeated)
-    #[arg(long, value_name = "NODE[+deps]", requires = "infra", conflicts_with = "no_replace")]
-    pub(super) only: Vec<String>,
-    /// Leave outdated instances of this node as they are (can be repeated)
-    #[arg(long, value_name = "NODE", requires = "infra", conflicts_with = "no_replace")]
-    pub(super) exclude: Vec<String>,
-    /// Replace instances, too, that were made with an address that is gone
-    #[arg(long, requires = "infra", conflicts_with = "no_replace")]
-    pub(super) cascade: bool,
-}
-
-/// Variables from outside of the description.
-#[derive(Debug, Args)]
-pub(super) struct VariableArgs {
-    /// Set a variable of the infrastructure; VALUE is read as in YAML, dots in NAME lead into mappings (can
-    /// be repeated)
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(super) var: Vec<String>,
-    /// YAML file of variables of the infrastructure; --var goes before it (can be repeated)
-    #[arg(long, value_name = "FILE")]
-    pub(super) vars_file: Vec<PathBuf>,
-}
-
-impl From<VariableArgs> for Variables {
-    fn from(args: VariableArgs) -> Self {
-        Self { files: args.vars_file, assignments: args.var, ..Self::default() }
-    }
-}
-
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
@@ -437,17 +384,6 @@ pub(super) struct RenderArgs {
     pub(super) variables: VariableArgs,
 }
 
-/// How much is done at the same time.
-#[derive(Debug, Args)]
-pub(super) struct Pace {
-    /// One instance after the other, in file order
-    #[arg(long)]
-    pub(super) sequential: bool,
-    /// Calls under way at the same time per endpoint [default: 10]
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub(super) max_parallel: Option<usize>,
-}
-
 /// Form of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Drawing {
@@ -467,10 +403,6 @@ impl From<Drawing> for GraphFormat {
             Drawing::Mermaid => Self::Mermaid,
         }
     }
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on is needed".to_owned())
 }
 
 /// A span of time such as `2h`.

@@ -1,29 +1,73 @@
 //! `occopus build`.
 
+use std::sync::Arc;
+
 use occopus::engine::control::Built;
 use occopus::engine::enact::Failed;
 use occopus::engine::ids::AttemptId;
 use occopus::engine::plan::{Order, Plan, Situation, What};
 use occopus::engine::record::Phase;
-use occopus::{BuildReport, Error, Input};
+use occopus::{BuildReport, Error, Input, Occopus, Prepared, SavedPlan};
 
+use super::build_args::{self as args, Leave, Pace};
 use super::plan::{headed, prepare};
-use super::{Session, args, say_ways_out, stop_at_ctrl_c};
+use super::{Session, say_ways_out, stop_at_ctrl_c};
 use crate::confirm::{Answer, ask};
 use crate::live::Progress;
 use crate::output::Output;
 use crate::words::{count, failure as failure_text, span};
 use crate::{DONE, FAILED, INTERRUPTED};
 
-pub(super) async fn run(session: &Session, args: args::Build) -> Result<u8, Error> {
+pub(super) async fn run(session: &Session, mut args: args::Build) -> Result<u8, Error> {
     let output = &session.output;
     let progress = Progress::new(output);
     let occopus = session.open_with(progress.clone(), args.pace.max_parallel).await?;
-    let prepared = prepare(&occopus, output, Input::File(args.description), args.subject).await?;
-    let order = if args.pace.sequential { Order::Sequential } else { Order::Parallel };
-    let (plan, situation) = occopus.preview(&prepared, order).await?;
+    let ready = match (args.plan, args.description) {
+        (Some(path), _) => {
+            let saved = SavedPlan::read(&path).await?;
+            args.pace.sequential = saved.order() == Order::Sequential;
+            occopus.prepare_saved(saved).await?
+        }
+        (None, description) => {
+            let description = Input::File(description.unwrap_or_default());
+            let prepared = prepare(&occopus, output, description, args.subject).await?;
+            look_ahead(&occopus, prepared, &args.pace).await?
+        }
+    };
+    let how = How { command: "build", pace: args.pace, rollback: args.rollback, leave: args.leave };
+    carry_out(session, &occopus, &progress, ready, how).await
+}
+
+/// A build with what it would do now.
+pub(super) type Ready = (Prepared, Plan, Situation);
+
+/// How a build is carried out.
+pub(super) struct How {
+    /// Name of the command.
+    pub(super) command: &'static str,
+    pub(super) pace: Pace,
+    /// Whether a first build that fails is destroyed again.
+    pub(super) rollback: bool,
+    pub(super) leave: Leave,
+}
+
+/// What `prepared` would do now.
+pub(super) async fn look_ahead(occopus: &Occopus, prepared: Prepared, pace: &Pace) -> Result<Ready, Error> {
+    let (plan, situation) = occopus.preview(&prepared, pace.order()).await?;
+    Ok((prepared, plan, situation))
+}
+
+/// Shows the plan, asks where that is needed, and builds.
+pub(super) async fn carry_out(
+    session: &Session,
+    occopus: &Occopus,
+    progress: &Arc<Progress>,
+    (prepared, plan, situation): Ready,
+    how: How,
+) -> Result<u8, Error> {
+    let output = &session.output;
     output.say(&headed(&prepared, &plan, output.colors_progress()));
-    let confirmed = (args.yes, args.confirm.as_deref());
+    let confirmed = (how.leave.yes, how.leave.confirm.as_deref());
     if prepared.exists && !may_destroy(output, (&plan, &situation), confirmed).await? {
         output.say("nothing was changed");
         return Ok(crate::USAGE);
@@ -31,11 +75,11 @@ pub(super) async fn run(session: &Session, args: args::Build) -> Result<u8, Erro
     let name = prepared.generation.infrastructure.name.clone();
     let first = !prepared.exists;
     let stop = stop_at_ctrl_c(output);
-    let run = args.pace.run_of("build", stop);
+    let run = how.pace.run_of(how.command, stop);
     let mut show = |plan: &Plan, situation: &Situation| progress.plan(plan, situation);
     let infra = prepared.infra_id.clone();
-    match progress.during(occopus.build(prepared, &run, args.rollback, &mut show)).await {
-        Ok(report) => Ok(conclude(output, &name, first && args.rollback, &report)),
+    match progress.during(occopus.build(prepared, &run, how.rollback, &mut show)).await {
+        Ok(report) => Ok(conclude(output, &name, first && how.rollback, &report)),
         Err(error) => {
             if broke_off(&error) {
                 say_ways_out(output, &infra);

@@ -6,7 +6,7 @@ use occopus::engine::plan::Note;
 use occopus::{Error, Occopus, Run};
 use serde_json::json;
 
-use super::args::Pace;
+use super::build_args::Pace;
 use super::plan::{summary, text_of};
 use super::{Session, say_ways_out, stop_at_ctrl_c};
 use crate::live::Progress;

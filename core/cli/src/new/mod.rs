@@ -3,19 +3,24 @@
 mod adopt;
 mod args;
 mod build;
+mod build_args;
 mod define;
 mod destroy;
 mod events;
 mod explain;
 mod graph;
+mod history;
 mod hold;
+mod inventory;
 mod list;
 mod logs;
 mod maintain;
 mod orphans;
+mod output;
 mod plan;
 mod render;
 mod replace;
+mod rollback;
 mod scale;
 mod schema;
 mod status;
@@ -38,7 +43,8 @@ use tokio_util::sync::CancellationToken;
 use crate::output::{Format, Manner, Output, install_log};
 use crate::signals::stop_on_signals;
 use crate::{DONE, block_on};
-use args::{Cli, Command, Global, Pace};
+use args::{Cli, Command, Global};
+use build_args::Pace;
 
 /// What every command starts from.
 struct Session {
@@ -127,6 +133,10 @@ impl Session {
             Command::Orphans { remove: None, .. } => orphans::list(self).await,
             Command::Orphans { remove: Some(orphan), yes } => orphans::remove(self, &orphan, yes).await,
             Command::Adopt { orphan } => adopt::run(self, &orphan).await,
+            Command::History { infra } => history::run(self, &infra).await,
+            Command::Rollback(rollback) => rollback::run(self, rollback).await,
+            Command::Output { infra, name, raw } => output::run(self, &infra, name.as_deref(), raw).await,
+            Command::Inventory(inventory) => inventory::run(self, inventory).await,
             Command::Graph { subject, nodes, drawing } => graph::run(self, &subject, nodes, drawing).await,
             Command::Logs { infra, instance } => logs::run(self, &infra, instance.as_deref()).await,
             Command::Schema { file } => schema::run(self, file),
@@ -183,6 +193,10 @@ fn run_of(command: &str, sequential: bool, stop: CancellationToken) -> Run {
 }
 
 impl Pace {
+    fn order(&self) -> Order {
+        if self.sequential { Order::Sequential } else { Order::Parallel }
+    }
+
     fn run_of(&self, command: &str, stop: CancellationToken) -> Run {
         run_of(command, self.sequential, stop)
     }

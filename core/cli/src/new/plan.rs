@@ -3,15 +3,17 @@
 use crossterm::style::Color;
 use occopus::descriptor::Diagnostics;
 use occopus::descriptor::codes::{self, Code};
+use occopus::engine::difference::Change;
 use occopus::engine::plan::{Action, Note, Order, Plan, What};
-use occopus::{BuildRequest, Error, Input, Occopus, Prepared, Replacing, Target, note_text};
+use occopus::{BuildRequest, Error, Input, Occopus, Prepared, Target, note_text};
 use serde_json::json;
 
 use super::Session;
-use super::args::{PlanArgs, Subject};
-use crate::DONE;
+use super::build_args::{PlanArgs, Subject};
+use super::history::lines_of;
 use crate::output::{Output, paint};
 use crate::words::count;
+use crate::{CHANGES, DONE};
 
 pub(super) async fn run(session: &Session, args: PlanArgs) -> Result<u8, Error> {
     let output = &session.output;
@@ -25,23 +27,45 @@ pub(super) async fn run(session: &Session, args: PlanArgs) -> Result<u8, Error> 
         } else {
             output.result(&text_of(&plan, output.colors_results()));
         }
-        return Ok(DONE);
+        return Ok(code(args.exit_code, &plan, &[]));
     };
     let prepared = prepare(&occopus, output, Input::File(description), args.subject).await?;
     let order = if args.sequential { Order::Sequential } else { Order::Parallel };
-    let (plan, _) = occopus.preview(&prepared, order).await?;
+    let plan = match &args.save {
+        Some(path) => {
+            let (saved, plan, _) = occopus.save_plan(&prepared, order).await?;
+            saved.write(path).await?;
+            plan
+        }
+        None => occopus.preview(&prepared, order).await?.0,
+    };
+    let changes = occopus.changes(&prepared).await?;
     if output.is_json() {
         output.json(&json!({
             "schema": 1,
             "infra_id": prepared.exists.then_some(&prepared.infra_id),
             "exists": prepared.exists,
+            "changes": changes,
             "plan": plan,
             "warnings": prepared.warnings,
         }));
     } else {
+        let told = if prepared.exists { lines_of(&changes) } else { Vec::new() };
+        for line in told {
+            output.say(&format!("description: {line}"));
+        }
         output.result(&headed(&prepared, &plan, output.colors_results()));
     }
-    Ok(DONE)
+    if let Some(path) = &args.save {
+        output.say(&format!("saved; to do exactly this: occopus build --plan {}", path.display()));
+    }
+    Ok(code(args.exit_code, &plan, &changes))
+}
+
+/// The exit code: that of changes if it is `asked` for and anything is to be done or to be changed.
+fn code(asked: bool, plan: &Plan, changes: &[Change]) -> u8 {
+    let later = plan.notes.iter().any(|note| matches!(note, Note::Deferred { .. }));
+    if asked && (!plan.is_empty() || later || !changes.is_empty()) { CHANGES } else { DONE }
 }
 
 /// Reads and checks the files of a build and shows their warnings.
@@ -61,11 +85,7 @@ pub(super) async fn prepare(
     let request = BuildRequest {
         definitions: subject.nodes,
         variables: subject.variables.into(),
-        replacing: (!subject.replacing.no_replace).then_some(Replacing {
-            only: subject.replacing.only,
-            exclude: subject.replacing.exclude,
-            cascade: subject.replacing.cascade,
-        }),
+        replacing: subject.replacing.into(),
         ..BuildRequest::new(description, target)
     };
     let prepared = occopus.prepare(&request).await.map_err(|error| {

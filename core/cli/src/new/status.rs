@@ -89,7 +89,8 @@ fn instances(status: &Status, colors: bool) -> Vec<String> {
                 [first] => format!("outdated: {first}"),
                 [first, rest @ ..] => format!("outdated: {first} and {} more", rest.len()),
             };
-            let stale = slot.stale.as_ref().map(|peer| format!("stale: an instance of '{peer}' it knows is gone"));
+            let stale =
+                slot.stale.as_ref().map(|peer| format!("stale: an instance of '{peer}' it knows is gone"));
             let remarks: Vec<String> = [outdated, stale.unwrap_or_default(), slot.detail.clone()]
                 .into_iter()
                 .filter(|text| !text.is_empty())

@@ -13,7 +13,7 @@ use occopus::engine::store::StoreError;
 use occopus::{Error, Occopus, Watcher};
 use tokio_util::sync::CancellationToken;
 
-use super::args::Pace;
+use super::build_args::Pace;
 use super::events::Teller;
 use super::{Session, stop_at_ctrl_c};
 use crate::DONE;
