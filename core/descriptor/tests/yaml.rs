@@ -142,6 +142,10 @@ fn an_unquoted_template_is_explained() {
     assert_eq!(message, "a mapping cannot be used as a key");
     assert_eq!(value("key: b {{x}}"), json!({"key": "b {{x}}"}));
     assert_eq!(value("key: \"{{x}}\""), json!({"key": "{{x}}"}));
+    for text in [r#"{"a":"b, {{x}}","c":"\ud83d"}"#, r#"- 'it''s, {{x}}' b"#, r#"a: "\", {{x}}" b"#] {
+        let (_, _, message, _) = explained(text);
+        assert!(!message.contains("without quotes"), "the template is in quotes: {text}: {message}");
+    }
 }
 
 #[test]

@@ -89,14 +89,33 @@ fn template(text: &str, line: usize) -> Option<Explanation> {
 /// The byte at which a value of the line `text` begins with an unquoted template.
 fn unquoted_template(text: &str) -> Option<usize> {
     let starts = text.match_indices("{{").chain(text.match_indices("{%")).map(|(start, _)| start);
-    let begins_value = |start: &usize| {
-        let before = text[..*start].trim_end();
-        let is_apart = before.len() < *start;
-        before.is_empty()
-            || is_apart && before.ends_with([':', '-', '?'])
-            || before.ends_with(['[', '{', ','])
-    };
-    starts.filter(begins_value).min()
+    starts.filter(|start| begins_value(&text[..*start]) && !is_quoted(text, *start)).min()
+}
+
+/// Whether a value can begin behind `before`, the start of a line.
+fn begins_value(before: &str) -> bool {
+    let trimmed = before.trim_end();
+    let is_apart = trimmed.len() < before.len();
+    trimmed.is_empty() || is_apart && trimmed.ends_with([':', '-', '?']) || trimmed.ends_with(['[', '{', ','])
+}
+
+/// Whether the byte `place` of the line `text` is inside quotes that were opened on this line.
+fn is_quoted(text: &str, place: usize) -> bool {
+    let mut open = None;
+    let mut characters = text.char_indices().take_while(|(at, _)| *at < place);
+    while let Some((at, character)) = characters.next() {
+        match (open, character) {
+            // The next character is part of an escape.
+            (Some('"'), '\\') => drop(characters.next()),
+            (Some(quote), _) if quote == character => open = None,
+            // JSON has no space before a value; a quote is doubled inside single quotes.
+            (None, '"' | '\'') if begins_value(&text[..at]) || text[..at].ends_with([':', character]) => {
+                open = Some(character);
+            }
+            _ => {}
+        }
+    }
+    open.is_some()
 }
 
 /// Whether the inner mapping at `column` of the line `text` is that of a template `{{ … }}`.
