@@ -10,12 +10,17 @@ removes it::
     print(occopus.status(built.infra_id).health)
     occopus.destroy(built.infra_id)
 
-All calls block until the work is done and release the interpreter lock meanwhile. Errors are
-exceptions derived from :class:`OccopusError`.
+The methods of :class:`Occopus` block until the work is done and release the interpreter lock meanwhile;
+those of :class:`AsyncOccopus` are awaited. Errors are exceptions derived from :class:`OccopusError`.
 """
 
-from ._api import Occopus, render
-from ._native import __version__
+import atexit
+
+from ._aio import AsyncOccopus
+from ._api import Occopus
+from ._native import __version__, finish
+from ._offline import explain, explanations, render, schema, validate
+from .documents import CheckedFile, Explanation, NodeRendering, Problem, Rendering, Validation
 from .errors import (
     BuildFailedError,
     BusyError,
@@ -24,6 +29,7 @@ from .errors import (
     DestroyIncompleteError,
     OccopusError,
     ResourceError,
+    StoppedError,
     StoreError,
     TemplateError,
     UnknownInfrastructureError,
@@ -31,50 +37,73 @@ from .errors import (
 )
 from .model import (
     Action,
+    Adopted,
     BuildResult,
     Event,
     FailedAction,
+    Hold,
     Infrastructure,
     Instance,
+    LeftBehind,
     Log,
     Node,
-    NodeRendering,
+    Orphan,
+    Orphans,
     PassResult,
     Plan,
-    Problem,
-    Rendering,
+    Replacing,
     ScaleResult,
     Status,
+    Unasked,
 )
 
 __all__ = [
     "Action",
+    "Adopted",
+    "AsyncOccopus",
     "BuildFailedError",
     "BuildResult",
     "BusyError",
+    "CheckedFile",
     "CredentialsError",
     "DescriptorError",
     "DestroyIncompleteError",
     "Event",
+    "Explanation",
     "FailedAction",
+    "Hold",
     "Infrastructure",
     "Instance",
+    "LeftBehind",
     "Log",
     "Node",
     "NodeRendering",
     "Occopus",
     "OccopusError",
+    "Orphan",
+    "Orphans",
     "PassResult",
     "Plan",
     "Problem",
     "Rendering",
+    "Replacing",
     "ResourceError",
     "ScaleResult",
     "Status",
+    "StoppedError",
     "StoreError",
     "TemplateError",
+    "Unasked",
     "UnknownInfrastructureError",
     "UsageError",
+    "Validation",
     "__version__",
+    "explain",
+    "explanations",
     "render",
+    "schema",
+    "validate",
 ]
+
+# What is under way when the interpreter exits is stopped properly; it is not to be cut off.
+atexit.register(finish)

@@ -4,86 +4,29 @@ from __future__ import annotations
 
 import builtins
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from os import PathLike
-from typing import Callable, Optional, Union
+from datetime import timedelta
+from types import TracebackType
+from typing import Optional
 
-from . import _native
-from .errors import BuildFailedError, DestroyIncompleteError, from_native
+from . import _calls, _native
+from ._calls import OnEvent, PathType, Replace, Result, Subject
+from ._errors import typed_errors
 from .model import (
+    Adopted,
     BuildResult,
     Event,
-    FailedAction,
+    Hold,
     Infrastructure,
+    LeftBehind,
     Log,
+    Orphans,
     PassResult,
     Plan,
-    Rendering,
     ScaleResult,
     Status,
 )
-
-PathType = Union[str, "PathLike[str]"]
-OnEvent = Callable[[Event], object]
-
-
-@contextmanager
-def _typed_errors() -> Iterator[None]:
-    """Raise the typed exceptions of this package for errors of the compiled part."""
-    try:
-        yield
-    except _native.Failure as failure:
-        kind, message, details = failure.args
-        raise from_native(kind, message, details) from None
-
-
-def _listener(on_event: Optional[OnEvent]) -> Optional[Callable[[str], object]]:
-    if on_event is None:
-        return None
-    deliver = on_event
-    return lambda text: deliver(Event.from_json(json.loads(text)))
-
-
-def _json_object(variables: Optional[Mapping[str, object]]) -> str:
-    return json.dumps(dict(variables or {}))
-
-
-def render(
-    description: PathType,
-    *,
-    nodes: Iterable[PathType],
-    node: Optional[str] = None,
-    instances: Optional[PathType] = None,
-    infra_id: Optional[str] = None,
-    node_id: Optional[str] = None,
-    variables: Optional[Mapping[str, object]] = None,
-    vars_files: Iterable[PathType] = (),
-) -> Rendering:
-    """Return what every node would be created with; offline, nothing is created and nobody is asked.
-
-    Secrets are shown by their reference, commands of templates are not run.
-
-    Args:
-        description: The infrastructure description.
-        nodes: Node definition files.
-        node: Only this node.
-        instances: JSON file with the instances that templates find, ``{"NODE": [{"node_id": "…",
-            "addresses": ["…"], "private_address": "…"}]}``; without it, addresses are placeholders.
-        infra_id: Id of the infrastructure; zeros by default.
-        node_id: Node id of the instance; zeros by default.
-        variables: Variables of the infrastructure, over those of the description and of ``vars_files``.
-        vars_files: YAML files of variables, over those of the description.
-
-    Raises:
-        DescriptorError: A file is wrong.
-        UsageError: A node has no usable definition, or there is no such node.
-        TemplateError: A template cannot be rendered.
-    """
-    files = (description, list(nodes), _json_object(variables), list(vars_files))
-    with _typed_errors():
-        text = _native.render(files, (node, instances, infra_id, node_id))
-    return Rendering.from_json(json.loads(text))
 
 
 class Occopus:
@@ -91,7 +34,10 @@ class Occopus:
 
     Methods that take ``infra`` accept an id, a unique prefix of an id, or a name. An object may be used
     from several threads. A Ctrl-C during a call stops the operation properly, keeps what is ready and
-    raises :class:`KeyboardInterrupt`; a second one leaves at once.
+    raises :class:`KeyboardInterrupt`; a second one leaves at once. When the interpreter exits, it stops what
+    is under way properly and waits for it; a Ctrl-C ends that.
+
+    As a context manager, it is closed at the end.
     """
 
     def __init__(
@@ -100,27 +46,56 @@ class Occopus:
         config: Optional[PathType] = None,
         credentials: Optional[PathType] = None,
         max_parallel: Optional[int] = None,
+        *,
+        allow_volatile_store: bool = False,
     ) -> None:
         """Open the store; nothing needs to be configured.
 
         Args:
-            store: The store, a file or `redis://HOST:PORT/DATABASE`; by default that of the command line.
+            store: The store, a file or ``redis://HOST:PORT/DATABASE``; by default that of the command line.
             config: The configuration file; by default searched for.
             credentials: The credentials file; by default searched for.
             max_parallel: Calls under way at the same time per endpoint; 10 by default.
+            allow_volatile_store: Use a Redis even if it can lose records.
 
         Raises:
             UsageError: A named file does not exist.
             DescriptorError: The configuration file is wrong.
             StoreError: The store cannot be used.
         """
-        with _typed_errors():
-            self._engine = _native.Engine(store, config, credentials, max_parallel)
+        self._engine = _native.Engine(store, allow_volatile_store, config, credentials, max_parallel)
+        self._store = self._do(_calls.open_store())
+
+    def _do(self, call: _calls.Call[Result], on_event: Optional[OnEvent] = None) -> Result:
+        listener = _calls.listener(on_event)
+        with typed_errors():
+            answer = self._engine.start(call.text, listener is not None).wait(listener)
+        return call.read(json.loads(answer))
+
+    def __enter__(self) -> Occopus:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the operations of other threads properly, wait for their end, and close the store.
+
+        They raise :class:`StoppedError`; watching just ends. Afterwards, every method raises
+        :class:`UsageError`.
+        """
+        with typed_errors():
+            self._engine.close().wait()
 
     @property
     def store(self) -> str:
         """Where the store is."""
-        return self._engine.store()
+        return self._store
 
     def define(self, path: PathType) -> list[str]:
         """Import the node definitions of a file and return their names.
@@ -134,8 +109,7 @@ class Occopus:
         Raises:
             DescriptorError: The file is wrong; nothing was imported.
         """
-        with _typed_errors():
-            return self._engine.define(path)
+        return self._do(_calls.define(path))
 
     def plan(
         self,
@@ -145,6 +119,7 @@ class Occopus:
         infra: Optional[str] = None,
         variables: Optional[Mapping[str, object]] = None,
         vars_files: Iterable[PathType] = (),
+        replace: Replace = None,
     ) -> Plan:
         """Return what would be done and why; change nothing.
 
@@ -155,21 +130,14 @@ class Occopus:
             infra: The infrastructure that would be changed; without it, a first build.
             variables: Variables of the infrastructure, over those of the description and of ``vars_files``.
             vars_files: YAML files of variables, over those of the description.
+            replace: Which outdated instances a build would replace; see :meth:`build`.
 
         Raises:
             DescriptorError: A file is wrong.
             UsageError: A node has no usable definition, or neither description nor infra is given.
             UnknownInfrastructureError: There is no such infrastructure.
         """
-        with _typed_errors():
-            if description is not None:
-                outside = (_json_object(variables), list(vars_files))
-                text = self._engine.plan((description, list(nodes), infra, False, infra is None, *outside))
-            elif infra is not None:
-                text = self._engine.plan_pass(infra)
-            else:
-                raise from_native("usage", "plan needs a description, an infrastructure, or both", None)
-        return Plan.from_json(json.loads(text)["plan"])
+        return self._do(_calls.plan(description, nodes, infra, variables, vars_files, replace))
 
     def build(
         self,
@@ -183,12 +151,14 @@ class Occopus:
         sequential: bool = False,
         variables: Optional[Mapping[str, object]] = None,
         vars_files: Iterable[PathType] = (),
+        replace: Replace = None,
         on_event: Optional[OnEvent] = None,
     ) -> BuildResult:
         """Build an infrastructure, or change a running one, and wait until everything is ready.
 
         A failed change of an infrastructure that was complete is undone. What a failed first build made
-        is kept for :meth:`maintain` to go on with, unless ``rollback`` is set.
+        is kept for :meth:`maintain` to go on with, unless ``rollback`` is set. Nobody is asked before a
+        change destroys instances: :meth:`plan` tells what it would do.
 
         Args:
             description: The infrastructure description.
@@ -200,6 +170,9 @@ class Occopus:
             sequential: One instance after the other, in file order.
             variables: Variables of the infrastructure, over those of the description and of ``vars_files``.
             vars_files: YAML files of variables, over those of the description.
+            replace: Which outdated instances of ``infra`` are replaced, in a rolling way: ``True`` for all,
+                or a :class:`Replacing`. Unlike the command, none without it: they stay, and
+                :meth:`status` shows them as outdated.
             on_event: Called with each event while it happens, in the calling thread.
 
         Raises:
@@ -208,19 +181,8 @@ class Occopus:
             UsageError: The request makes no sense as it is; nothing was changed.
             BusyError: Another process holds the lease; nothing was changed.
         """
-        with _typed_errors():
-            outside = (_json_object(variables), list(vars_files))
-            request = (description, list(nodes), infra, create, new, *outside)
-            text = self._engine.build(request, rollback, sequential, _listener(on_event))
-        report = json.loads(text)
-        if report["result"] != "ready":
-            raise BuildFailedError(
-                report["infra_id"],
-                [FailedAction.from_json(failure) for failure in report.get("failures", [])],
-                report["restored"],
-                [FailedAction.from_json(failure) for failure in report["leftovers"]],
-            )
-        return BuildResult(report["infra_id"])
+        subject = Subject(description, nodes, infra, variables, vars_files, replace, create, new)
+        return self._do(_calls.build(subject, rollback, sequential), on_event)
 
     def maintain(self, infra: str, *, on_event: Optional[OnEvent] = None) -> PassResult:
         """Look after an infrastructure once: heal it, and carry scaling requests out.
@@ -233,8 +195,25 @@ class Occopus:
             UnknownInfrastructureError: There is no such infrastructure.
             BusyError: Another process holds the lease.
         """
-        with _typed_errors():
-            return PassResult.from_json(json.loads(self._engine.maintain(infra, _listener(on_event))))
+        return self._do(_calls.maintain(infra), on_event)
+
+    def watch(
+        self, infras: Iterable[str] = (), *, interval: float = 10.0, on_event: Optional[OnEvent] = None
+    ) -> None:
+        """Look after infrastructures, pass after pass, until Ctrl-C or :meth:`close`.
+
+        Errors end nothing: they are told by events ``notice``, once while they last.
+
+        Args:
+            infras: The infrastructures; without any, all there are, new ones included.
+            interval: Seconds between two passes, from 0.1 to 86400.
+            on_event: Called with each event while it happens, in the calling thread.
+
+        Raises:
+            UnknownInfrastructureError: There is no such infrastructure.
+            UsageError: There cannot be such an interval.
+        """
+        self._do(_calls.watch(infras, interval), on_event)
 
     def scale(
         self,
@@ -244,6 +223,7 @@ class Occopus:
         count: Optional[int] = None,
         change: Optional[int] = None,
         remove: Optional[str] = None,
+        wait: bool = False,
     ) -> ScaleResult:
         """Register a scaling request; a maintainer or the next :meth:`maintain` carries it out.
 
@@ -253,14 +233,89 @@ class Occopus:
             count: Exactly so many instances.
             change: So many more, or fewer if negative.
             remove: One instance, by node id, slot or address.
+            wait: Wait until the maintainer has carried it out, if one is running.
 
         Raises:
             UsageError: There is no such node or instance, or not exactly one of the three is given.
             UnknownInfrastructureError: There is no such infrastructure.
         """
-        with _typed_errors():
-            answer = json.loads(self._engine.scale(infra, node, count, change, remove))
-        return ScaleResult(answer["target"], tuple(answer["notes"]), answer["maintainer"])
+        return self._do(_calls.scale(infra, node, count, change, remove, wait))
+
+    def replace(self, infra: str, instance: str, *, wait: bool = False) -> ScaleResult:
+        """Register the replacement of an instance: it is destroyed with its disks, and created again.
+
+        A maintainer or the next :meth:`maintain` carries it out.
+
+        Args:
+            infra: The infrastructure.
+            instance: The instance, by slot, node id or address.
+            wait: Wait until the maintainer has carried it out, if one is running.
+
+        Raises:
+            UsageError: There is no such instance.
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.replace(infra, instance, wait))
+
+    def pause(
+        self,
+        infra: str,
+        *,
+        node: Optional[str] = None,
+        reason: str = "",
+        duration: Optional[timedelta] = None,
+    ) -> Hold:
+        """Keep everybody from changing an infrastructure; a destroy is not kept.
+
+        Args:
+            infra: The infrastructure.
+            node: Only this node.
+            reason: Why, for those who wonder.
+            duration: How long; until :meth:`resume` without it.
+
+        Raises:
+            UsageError: There is no such node, or the duration is not positive.
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.hold(infra, "pause", node, reason, duration))
+
+    def resume(self, infra: str, *, node: Optional[str] = None) -> Optional[Hold]:
+        """End a pause. Returns it; ``None`` if there was none.
+
+        Args:
+            infra: The infrastructure.
+            node: The node that was paused; without it, a pause of the whole.
+
+        Raises:
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.lift(infra, "pause", node))
+
+    def protect(self, infra: str, *, node: Optional[str] = None, reason: str = "") -> Hold:
+        """Keep everybody from destroying or replacing instances, for whatever reason.
+
+        Args:
+            infra: The infrastructure.
+            node: Only this node.
+            reason: Why, for those who wonder.
+
+        Raises:
+            UsageError: There is no such node.
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.hold(infra, "protect", node, reason, None))
+
+    def unprotect(self, infra: str, *, node: Optional[str] = None) -> Optional[Hold]:
+        """End a protection. Returns it; ``None`` if there was none.
+
+        Args:
+            infra: The infrastructure.
+            node: The node that was protected; without it, a protection of the whole.
+
+        Raises:
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.lift(infra, "protect", node))
 
     def destroy(self, infra: str, *, on_event: Optional[OnEvent] = None) -> None:
         """Destroy everything of an infrastructure, without asking.
@@ -271,14 +326,25 @@ class Occopus:
 
         Raises:
             DestroyIncompleteError: Something may be left; nothing is forgotten, call it again.
+            UsageError: It is protected.
             UnknownInfrastructureError: There is no such infrastructure.
             BusyError: Another process holds the lease.
         """
-        with _typed_errors():
-            report = json.loads(self._engine.destroy(infra, _listener(on_event)))
-        if report["result"] != "gone":
-            failures = [FailedAction.from_json(failure) for failure in report.get("failures", [])]
-            raise DestroyIncompleteError(infra, failures)
+        self._do(_calls.destroy(infra), on_event)
+
+    def abandon(self, infra: str) -> builtins.list[LeftBehind]:
+        """Give an infrastructure up without touching what is left of it, and return that.
+
+        For a cloud that no longer exists: what is left elsewhere costs money that nobody sees any more.
+
+        Args:
+            infra: The infrastructure.
+
+        Raises:
+            UnknownInfrastructureError: There is no such infrastructure.
+            BusyError: Another process holds the lease.
+        """
+        return self._do(_calls.abandon(infra))
 
     def status(self, infra: str) -> Status:
         """Observe an infrastructure; change nothing.
@@ -289,30 +355,52 @@ class Occopus:
         Raises:
             UnknownInfrastructureError: There is no such infrastructure.
         """
-        with _typed_errors():
-            return Status.from_json(json.loads(self._engine.status(infra)))
+        return self._do(_calls.status(infra))
 
     def list(self) -> builtins.list[Infrastructure]:
-        """Return all infrastructures that are not gone, oldest first."""
-        with _typed_errors():
-            return [Infrastructure.from_json(entry) for entry in json.loads(self._engine.list())]
+        """Return all infrastructures that are not gone, oldest first.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self._do(_calls.infrastructures())
 
     def events(self, infra: str, after: str = "") -> builtins.list[Event]:
         """Return the stored events of an infrastructure, oldest first.
 
         Args:
-            infra: The infrastructure.
+            infra: The infrastructure; by its id also one that was destroyed less than a day ago.
             after: Only events after the one with this number.
 
         Raises:
             UnknownInfrastructureError: There is no such infrastructure.
         """
-        with _typed_errors():
-            pairs = self._engine.events(infra, after)
-        return [Event.from_json(json.loads(text), number) for number, text in pairs]
+        return self._do(_calls.events(infra, after))
+
+    def follow(
+        self, infra: Optional[str] = None, after: str = "", *, interval: float = 0.5
+    ) -> Iterator[Event]:
+        """Iterate over the stored events, and over those to come, whoever makes them.
+
+        The iterator waits for the next event. It ends when the infrastructure is destroyed.
+
+        Args:
+            infra: The infrastructure; without it, all of them, without an end.
+            after: Only events after the one with this number, if ``infra`` is given.
+            interval: Seconds between two looks.
+
+        Raises:
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        follower = _calls.Follower(infra, after)
+        while True:
+            yield from self._do(follower.next())
+            if follower.ended:
+                return
+            time.sleep(interval)
 
     def logs(self, infra: str, which: Optional[str] = None) -> builtins.list[Log]:
-        """Return the boot or process logs of instances.
+        """Return the boot or process logs of instances, with secrets hidden.
 
         Args:
             infra: The infrastructure.
@@ -322,8 +410,7 @@ class Occopus:
             UsageError: There is no such instance.
             ResourceError: A back-end could not be asked.
         """
-        with _typed_errors():
-            return [Log(*entry) for entry in self._engine.logs(infra, which)]
+        return self._do(_calls.logs(infra, which))
 
     def graph(self, infra: str, format: str = "text") -> str:
         """Return the dependency graph.
@@ -336,5 +423,37 @@ class Occopus:
             UsageError: There is no such format.
             UnknownInfrastructureError: There is no such infrastructure.
         """
-        with _typed_errors():
-            return self._engine.graph(infra, format)
+        return self._do(_calls.graph(infra, format))
+
+    def orphans(self) -> Orphans:
+        """Look for resources with our tags that belong to nothing known, at all places ever used.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self._do(_calls.orphans())
+
+    def adopt(self, orphan: str) -> Adopted:
+        """Take an orphan back into its slot; the next :meth:`maintain` looks at it.
+
+        Args:
+            orphan: Its provider id, a unique prefix of it, or ``INFRA/SLOT``.
+
+        Raises:
+            UsageError: There is no such orphan, or no empty slot for it.
+            BusyError: Another process holds the lease.
+        """
+        return self._do(_calls.adopt(orphan))
+
+    def remove_orphan(self, orphan: str) -> None:
+        """Destroy an orphan, and nothing else, without asking.
+
+        Args:
+            orphan: Its provider id, a unique prefix of it, or ``INFRA/SLOT``.
+
+        Raises:
+            UsageError: There is no such orphan, or it is protected.
+            ResourceError: It could not be destroyed.
+            BusyError: Another process holds the lease.
+        """
+        self._do(_calls.remove_orphan(orphan))

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Optional
 
-from .model import FailedAction, Problem
+from .documents import Problem
+from .model import FailedAction
 
 
 class OccopusError(Exception):
@@ -37,6 +38,13 @@ class BusyError(OccopusError):
     """Another process holds the lease of the infrastructure."""
 
 
+class StoppedError(OccopusError):
+    """An operation was stopped, because its :class:`Occopus` was closed, before it was done.
+
+    What was begun is on record: :meth:`Occopus.maintain` or :meth:`Occopus.destroy` goes on with it.
+    """
+
+
 class StoreError(OccopusError):
     """The store cannot be used, or another process took the infrastructure over."""
 
@@ -61,6 +69,7 @@ class BuildFailedError(OccopusError):
         failures: What could not be made ready, and why.
         restored: Whether a failed change was undone and the old description is in force again.
         leftovers: What could not be undone.
+        withdrawn: Whether nothing was ever made of a first build, so that no record of it is left.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class BuildFailedError(OccopusError):
         failures: Sequence[FailedAction],
         restored: bool,
         leftovers: Sequence[FailedAction],
+        withdrawn: bool = False,
     ) -> None:
         reasons = "; ".join(f"{failure.slot}: {failure.reason}" for failure in failures)
         super().__init__(f"infrastructure {infra_id} could not be built: {reasons}")
@@ -76,6 +86,7 @@ class BuildFailedError(OccopusError):
         self.failures = tuple(failures)
         self.restored = restored
         self.leftovers = tuple(leftovers)
+        self.withdrawn = withdrawn
 
 
 class DestroyIncompleteError(OccopusError):
@@ -97,6 +108,7 @@ _KINDS: dict[str, type[OccopusError]] = {
     "usage": UsageError,
     "unknown_infrastructure": UnknownInfrastructureError,
     "busy": BusyError,
+    "interrupted": StoppedError,
     "lease_lost": StoreError,
     "store": StoreError,
     "resource": ResourceError,

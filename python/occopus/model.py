@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Optional
@@ -18,43 +19,6 @@ def _time(text: str) -> datetime:
 
 def _optional_time(text: Optional[str]) -> Optional[datetime]:
     return None if text is None else _time(text)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A problem in a file.
-
-    Attributes:
-        code: Its code, such as ``OCC0102``.
-        severity: ``error`` or ``warning``.
-        message: What is wrong.
-        file: The file, if the problem has a place.
-        line: Line, from 1.
-        column: Column, from 1.
-        help: What is allowed, or what may have been meant.
-    """
-
-    code: str
-    severity: str
-    message: str
-    file: Optional[str]
-    line: Optional[int]
-    column: Optional[int]
-    help: Optional[str]
-
-    @classmethod
-    def from_json(cls, entry: _Json) -> Problem:
-        """Read a problem from its JSON form."""
-        location = entry.get("location") or {}
-        return cls(
-            entry["code"],
-            entry["severity"],
-            entry["message"],
-            location.get("file"),
-            location.get("line"),
-            location.get("column"),
-            entry.get("help"),
-        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +81,21 @@ class FailedAction:
 
 
 @dataclass(frozen=True)
+class Replacing:
+    """Which outdated instances a change of an infrastructure replaces.
+
+    Attributes:
+        only: Those of these nodes only; ``NODE+deps`` stands for a node and all it depends on. Empty for all.
+        exclude: None of these nodes.
+        cascade: Also those that were made with an address that is gone.
+    """
+
+    only: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
 class BuildResult:
     """A build that reached the described state.
 
@@ -152,70 +131,6 @@ class PassResult:
 
 
 @dataclass(frozen=True)
-class NodeRendering:
-    """What an instance of a node would be created with.
-
-    Attributes:
-        resource: The ``resource`` section.
-        attributes: Attributes (``env`` and ``command`` for docker and process), with ``connections``.
-        variables: The merged variables.
-        mappings: Attribute mappings, ``inbound`` and ``outbound``, by node.
-        scaling: ``scaling`` as written, or ``None``.
-        context: User data: a cloud-config as it reads, other text as it is; ``None`` without cloudinit.
-        context_is_cloud_config: Whether the user data are a cloud-config.
-        warnings: Doubtful things found in the templates.
-    """
-
-    resource: dict[str, Any]
-    attributes: dict[str, Any]
-    variables: dict[str, Any]
-    mappings: dict[str, Any]
-    scaling: Any
-    context: Any
-    context_is_cloud_config: bool
-    warnings: tuple[str, ...]
-
-    @classmethod
-    def from_json(cls, entry: _Json, warnings: list[str]) -> NodeRendering:
-        """Read a rendered node from its JSON form."""
-        return cls(
-            entry["resource"],
-            entry["attributes"],
-            entry["variables"],
-            entry["mappings"],
-            entry["scaling"],
-            entry.get("context"),
-            entry.get("context_is_cloud_config", False),
-            tuple(warnings),
-        )
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """What the nodes of an infrastructure would be created with.
-
-    Attributes:
-        levels: The names of the nodes in levels of declared dependencies.
-        nodes: The nodes by name.
-    """
-
-    levels: tuple[tuple[str, ...], ...]
-    nodes: dict[str, NodeRendering]
-
-    @classmethod
-    def from_json(cls, entry: _Json) -> Rendering:
-        """Read a rendering from its JSON form."""
-        rendering, warnings = entry["rendering"], entry["warnings"]
-        return cls(
-            tuple(tuple(level) for level in rendering["levels"]),
-            {
-                name: NodeRendering.from_json(node, warnings.get(name, []))
-                for name, node in rendering["nodes"].items()
-            },
-        )
-
-
-@dataclass(frozen=True)
 class ScaleResult:
     """What became of a scaling request.
 
@@ -223,11 +138,18 @@ class ScaleResult:
         target: Instances wanted once the request is consumed.
         notes: What could not be done as asked.
         maintainer: Who carries it out; ``None`` if no maintainer is running.
+        done: Whether it was waited for and is carried out.
     """
 
     target: int
     notes: tuple[str, ...]
     maintainer: Optional[str]
+    done: bool
+
+    @classmethod
+    def from_json(cls, entry: _Json) -> ScaleResult:
+        """Read the answer to a scaling request from its JSON form."""
+        return cls(entry["target"], tuple(entry["notes"]), entry["maintainer"], entry["done"])
 
 
 @dataclass(frozen=True)
@@ -241,7 +163,10 @@ class Event:
         slot: The slot, for events of instances.
         node_id: The instance, for events of instances.
         endpoint: The API endpoint, for events of instances.
-        message: Why or what, in words.
+        message: Why or what, in words; never a secret.
+        actor: Who did it: user, host, command and process.
+        before: What it was, in a word; for changes.
+        after: What it is now, in a word; for changes.
         number: Number in the store; empty for events that are delivered while they happen.
     """
 
@@ -252,6 +177,9 @@ class Event:
     node_id: Optional[str]
     endpoint: Optional[str]
     message: str
+    actor: str = ""
+    before: Optional[str] = None
+    after: Optional[str] = None
     number: str = ""
 
     @classmethod
@@ -265,6 +193,9 @@ class Event:
             entry.get("node_id"),
             entry.get("endpoint"),
             entry["message"],
+            entry.get("actor", ""),
+            entry.get("before"),
+            entry.get("after"),
             number,
         )
 
@@ -309,6 +240,8 @@ class Instance:
         provider_id: What the back-end calls it.
         detail: The last check result or error in plain words; empty when ready.
         outdated: Made from another description or definition than the one in force.
+        differs: What differs, in words such as ``variables.port: 80, now 8080``.
+        stale: The node whose instance, known to this one by its address, is gone; ``None`` if there is none.
     """
 
     slot: str
@@ -321,6 +254,8 @@ class Instance:
     provider_id: str
     detail: str
     outdated: bool
+    differs: tuple[str, ...] = ()
+    stale: Optional[str] = None
 
     @classmethod
     def from_json(cls, entry: _Json) -> Instance:
@@ -336,6 +271,8 @@ class Instance:
             entry["provider_id"],
             entry["detail"],
             entry["outdated"],
+            tuple(entry.get("differs", ())),
+            entry.get("stale"),
         )
 
 
@@ -376,6 +313,39 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """What an operator keeps the engine from doing.
+
+    Attributes:
+        kind: ``pause`` (changing anything) or ``protect`` (destroying or replacing anything).
+        node: The node; ``None`` for all of them.
+        reason: Why, in the operator's words.
+        actor: Who asked for it.
+        since: Since when.
+        until: When it ends by itself; ``None`` for never.
+    """
+
+    kind: str
+    node: Optional[str]
+    reason: str
+    actor: str
+    since: datetime
+    until: Optional[datetime]
+
+    @classmethod
+    def from_json(cls, entry: _Json) -> Hold:
+        """Read a hold from its JSON form."""
+        return cls(
+            entry["kind"],
+            entry.get("node"),
+            entry["reason"],
+            entry["actor"],
+            _time(entry["since"]),
+            _optional_time(entry.get("until")),
+        )
+
+
+@dataclass(frozen=True)
 class Status:
     """An infrastructure as it was observed.
 
@@ -391,6 +361,7 @@ class Status:
         controller: Who controls it now; ``None`` if nobody does.
         store: Where its record is.
         nodes: The nodes in the order of their dependencies.
+        holds: What operators keep the engine from doing.
         requests: Scaling requests that wait for a pass, in words.
         notes: Warnings, and what has to wait and why.
         next: The command that fits the situation.
@@ -407,6 +378,7 @@ class Status:
     controller: Optional[str]
     store: str
     nodes: tuple[Node, ...]
+    holds: tuple[Hold, ...]
     requests: tuple[str, ...]
     notes: tuple[str, ...]
     next: str
@@ -426,6 +398,7 @@ class Status:
             entry.get("controller"),
             entry["store"],
             tuple(Node.from_json(node) for node in entry["nodes"]),
+            tuple(Hold.from_json(hold) for hold in entry["holds"]),
             tuple(entry["requests"]),
             tuple(entry["notes"]),
             entry["next"],
@@ -453,3 +426,119 @@ class Log:
     slot: str
     node_id: str
     text: str
+
+    @classmethod
+    def from_json(cls, entry: list[str]) -> Log:
+        """Read a log from its JSON form."""
+        return cls(*entry)
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """An instance that was given up: it may still exist and cost money.
+
+    Attributes:
+        slot: The slot it was in.
+        node_id: The instance.
+        provider_id: What the back-end calls it; ``None`` if that was never known.
+        place: Where it is.
+    """
+
+    slot: str
+    node_id: str
+    provider_id: Optional[str]
+    place: str
+
+    @classmethod
+    def from_json(cls, entry: _Json) -> LeftBehind:
+        """Read an instance that was given up from its JSON form."""
+        return cls(entry["slot"], entry["node_id"], entry["provider_id"], entry["place"])
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A resource with tags of Occopus that belongs to nothing known.
+
+    Attributes:
+        provider_id: What the back-end calls it.
+        place: Where it is.
+        store: The store that its tags name.
+        infra_id: The infrastructure that its tags name.
+        infra_name: The name of that, if it is known.
+        slot: The slot that its tags name.
+        node_id: The instance that its tags name.
+        state: Its state, as the back-end tells.
+        created_at: When it was made, where the back-end tells.
+        reason: Why it belongs to nothing, in words.
+        adoptable: Whether its slot is there and empty, so that it can be taken back.
+    """
+
+    provider_id: str
+    place: str
+    store: str
+    infra_id: str
+    infra_name: Optional[str]
+    slot: str
+    node_id: str
+    state: str
+    created_at: Optional[datetime]
+    reason: str
+    adoptable: bool
+
+    @classmethod
+    def from_json(cls, entry: _Json) -> Orphan:
+        """Read an orphan from its JSON form."""
+        entry = {**entry, "created_at": _optional_time(entry["created_at"])}
+        return cls(**entry)
+
+
+@dataclass(frozen=True)
+class Unasked:
+    """A place that could not be asked.
+
+    Attributes:
+        place: The place.
+        reason: Why.
+    """
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """What belongs to nothing known.
+
+    Attributes:
+        ours: What carries the tags of this store.
+        foreign: What carries the tags of another store; never touched.
+        unasked: Places that could not be asked: there may be more.
+    """
+
+    ours: tuple[Orphan, ...]
+    foreign: tuple[Orphan, ...]
+    unasked: tuple[Unasked, ...]
+
+    @classmethod
+    def from_json(cls, entry: _Json) -> Orphans:
+        """Read orphans from their JSON form."""
+        return cls(
+            tuple(Orphan.from_json(orphan) for orphan in entry["ours"]),
+            tuple(Orphan.from_json(orphan) for orphan in entry["foreign"]),
+            tuple(Unasked(**place) for place in entry["unasked"]),
+        )
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """An orphan that was taken back.
+
+    Attributes:
+        infra_id: Its infrastructure.
+        slot: Its slot.
+        node_id: The instance.
+    """
+
+    infra_id: str
+    slot: str
+    node_id: str

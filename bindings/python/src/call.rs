@@ -1,186 +1,242 @@
-//! One call from Python: work on the runtime, events and signals on the calling thread.
+//! The calls of an engine: what Python asks for, as JSON.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use occopus::Error;
-use occopus::engine::event::{Event, EventSink};
-use occopus::engine::secret::Redactor;
-use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
-use pyo3::prelude::*;
-use tokio::runtime::Runtime;
+use occopus::engine::hold::HoldKind;
+use occopus::engine::ids::InfraId;
+use occopus::engine::record::ScaleChange;
+use occopus::{BuildRequest, Error, Input, Occopus, Replacing, Run, Target, Variables};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-create_exception!(
-    _native,
-    Failure,
-    PyException,
-    "An operation failed; its arguments are the kind of error, the message and details as JSON."
-);
+use crate::answers;
+use crate::listen::Ear;
+use crate::{operate, watch};
 
-/// How often the calling thread looks for signals.
-const SIGNAL_PERIOD: Duration = Duration::from_millis(100);
-/// Events that may wait for a slow callback; what comes on top is dropped, the store keeps it.
-const EVENT_QUEUE: usize = 4096;
-
-/// What the calling thread waits for.
-enum Message<T> {
-    Event(String),
-    Done(Result<T, Error>),
+/// A call. Infrastructures are named by id, unique prefix of an id, or name.
+#[derive(Deserialize)]
+#[serde(tag = "call", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Call {
+    /// Only opens the store.
+    Open,
+    Define {
+        path: PathBuf,
+    },
+    Plan {
+        request: Request,
+    },
+    /// The plan of the next pass.
+    PlanPass {
+        infra: String,
+    },
+    Build {
+        request: Request,
+        rollback: bool,
+        sequential: bool,
+    },
+    Maintain {
+        infra: String,
+    },
+    /// None are all infrastructures; the interval is in seconds.
+    Watch {
+        infras: Vec<String>,
+        interval: f64,
+    },
+    Scale {
+        infra: String,
+        node: String,
+        change: ScaleChange,
+        wait: bool,
+    },
+    Replace {
+        infra: String,
+        instance: String,
+        wait: bool,
+    },
+    Hold {
+        infra: String,
+        hold: Hold,
+    },
+    Lift {
+        infra: String,
+        kind: HoldKind,
+        node: Option<String>,
+    },
+    Destroy {
+        infra: String,
+    },
+    Abandon {
+        infra: String,
+    },
+    Status {
+        infra: String,
+    },
+    List,
+    Events {
+        infra: String,
+        after: String,
+    },
+    /// Events of all infrastructures, each after a position of its own.
+    AllEvents {
+        after: BTreeMap<InfraId, String>,
+    },
+    Logs {
+        infra: String,
+        which: Option<String>,
+    },
+    Graph {
+        infra: String,
+        format: String,
+    },
+    Orphans,
+    Adopt {
+        orphan: String,
+    },
+    RemoveOrphan {
+        orphan: String,
+    },
 }
 
-type Sink = Box<dyn Fn(&Event) + Send>;
-
-/// Hands each event to every call that listens.
-#[derive(Clone, Default)]
-pub(crate) struct Subscribers {
-    state: Arc<Mutex<State>>,
-    /// Hides secrets in the messages of exceptions.
-    pub(crate) redactor: Redactor,
+/// A hold to put.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hold {
+    pub(crate) kind: HoldKind,
+    pub(crate) node: Option<String>,
+    pub(crate) reason: String,
+    /// How long; for ever without it.
+    pub(crate) seconds: Option<f64>,
 }
 
-#[derive(Default)]
-struct State {
-    next: u64,
-    sinks: BTreeMap<u64, Sink>,
+/// What a build or plan is about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    description: PathBuf,
+    nodes: Vec<PathBuf>,
+    infra: Option<String>,
+    /// Create the infrastructure under exactly this id if it is unknown.
+    create: bool,
+    /// Build another infrastructure.
+    new: bool,
+    variables: Map<String, Value>,
+    vars_files: Vec<PathBuf>,
+    replace: Option<Replace>,
 }
 
-impl Subscribers {
-    fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
-        use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn add(&self, sink: Sink) -> u64 {
-        self.with(|state| {
-            state.next += 1;
-            state.sinks.insert(state.next, sink);
-            state.next
-        })
-    }
+/// Which outdated instances are replaced.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replace {
+    only: Vec<String>,
+    exclude: Vec<String>,
+    cascade: bool,
 }
 
-impl EventSink for Subscribers {
-    fn event(&self, event: &Event) {
-        self.with(|state| state.sinks.values().for_each(|sink| sink(event)));
-    }
-}
-
-/// Runs `work` on `runtime` and waits for it with the interpreter lock released.
-///
-/// `work` gets the token that stops it. Events of the infrastructure it is about go to `on_event` as
-/// JSON; `None` as infrastructure means all events.
-pub(crate) fn call<T, F>(
-    py: Python<'_>,
-    (runtime, subscribers): (&Runtime, &Subscribers),
-    on_event: Option<(Py<PyAny>, Option<String>)>,
-    work: impl FnOnce(CancellationToken) -> F,
-) -> PyResult<T>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send + 'static,
-{
-    let (sender, mut receiver) = sync_channel::<Message<T>>(EVENT_QUEUE);
-    let (callback, infra) = match on_event {
-        Some((callback, infra)) => (Some(callback), infra),
-        None => (None, None),
-    };
-    let subscription = callback.is_some().then(|| subscribers.add(forward(sender.clone(), infra)));
-    let stop = CancellationToken::new();
-    let future = work(stop.clone());
-    runtime.spawn(async move {
-        let result = future.await;
-        // The queue may be full of events that the callback is still working on.
-        let handed_over = tokio::task::spawn_blocking(move || sender.send(Message::Done(result))).await;
-        if handed_over.is_err() {
-            tracing::warn!("a result could not be handed over: the runtime is shutting down");
+impl From<Request> for BuildRequest {
+    fn from(request: Request) -> Self {
+        let target = match request.infra {
+            Some(infra) if request.create => Target::Chosen(infra),
+            Some(infra) => Target::Existing(infra),
+            None if request.new => Target::New,
+            None => Target::First,
+        };
+        let replacing =
+            request.replace.map(|Replace { only, exclude, cascade }| Replacing { only, exclude, cascade });
+        Self {
+            definitions: request.nodes,
+            variables: variables(request.variables, request.vars_files),
+            replacing,
+            ..Self::new(Input::File(request.description), target)
         }
-    });
-    let result = wait(py, &mut receiver, callback.as_ref(), &stop, &subscribers.redactor);
-    if let Some(number) = subscription {
-        subscribers.with(|state| drop(state.sinks.remove(&number)));
     }
-    result
 }
 
-fn forward<T: Send + 'static>(sender: SyncSender<Message<T>>, infra: Option<String>) -> Sink {
-    Box::new(move |event| {
-        if infra.as_ref().is_some_and(|infra| infra != event.infra_id.as_str()) {
-            return;
-        }
-        let json = serde_json::to_string(event).unwrap_or_default();
-        if sender.try_send(Message::Event(json)).is_err() {
-            tracing::debug!("an event was dropped: the callback is too slow, or the call has ended");
-        }
-    })
+/// Variables from outside.
+pub(crate) fn variables(values: Map<String, Value>, files: Vec<PathBuf>) -> Variables {
+    Variables { files, values, ..Variables::default() }
 }
 
-fn wait<T: Send>(
-    py: Python<'_>,
-    receiver: &mut Receiver<Message<T>>,
-    callback: Option<&Py<PyAny>>,
-    stop: &CancellationToken,
-    redactor: &Redactor,
-) -> PyResult<T> {
-    let mut interrupt: Option<PyErr> = None;
-    loop {
-        // A receiver may move to the thread without the lock, but not be shared with it.
-        let receiver = &mut *receiver;
-        match py.detach(move || receiver.recv_timeout(SIGNAL_PERIOD)) {
-            Ok(Message::Event(json)) => {
-                if let Some(error) = deliver(py, callback, json) {
-                    interrupt_with(&mut interrupt, error, stop)?;
-                }
+/// What a call runs with.
+pub(crate) struct Context<'a> {
+    pub(crate) occopus: &'a Occopus,
+    /// Stops it properly.
+    pub(crate) stop: CancellationToken,
+    /// For those who want its events.
+    pub(crate) ear: Ear,
+}
+
+impl Context<'_> {
+    /// A run of the method called `name`.
+    pub(crate) fn run(&self, name: &str) -> Run {
+        Run { stop: self.stop.clone(), ..Run::new(format!("occopus (Python) {name}")) }
+    }
+
+    /// The infrastructure that is named.
+    pub(crate) async fn resolve(&self, infra: &str) -> Result<InfraId, Error> {
+        self.occopus.resolve(infra).await
+    }
+}
+
+impl Call {
+    /// Reads a call.
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        serde_json::from_str(text).map_err(|error| Error::Usage(format!("wrong arguments: {error}")))
+    }
+
+    /// Whether it changes nothing, so that it can be left at any point.
+    pub(crate) fn only_looks(&self) -> bool {
+        matches!(
+            self,
+            Self::Open
+                | Self::Plan { .. }
+                | Self::PlanPass { .. }
+                | Self::Status { .. }
+                | Self::List
+                | Self::Events { .. }
+                | Self::AllEvents { .. }
+                | Self::Logs { .. }
+                | Self::Graph { .. }
+                | Self::Orphans
+        )
+    }
+
+    /// Does it.
+    pub(crate) async fn run(self, context: &Context<'_>) -> Result<Value, Error> {
+        let occopus = context.occopus;
+        match self {
+            Self::Open => Ok(json!({"store": occopus.store_location()})),
+            Self::Define { path } => operate::define(occopus, &path).await,
+            Self::Plan { request } => operate::plan(occopus, &request.into()).await,
+            Self::PlanPass { infra } => Ok(json!(occopus.plan(&context.resolve(&infra).await?).await?)),
+            Self::Build { request, rollback, sequential } => {
+                operate::build(context, &request.into(), rollback, sequential).await
             }
-            Ok(Message::Done(result)) => {
-                return match interrupt {
-                    Some(error) => Err(error),
-                    None => result.map_err(|error| failure(&error, redactor)),
-                };
+            Self::Maintain { infra } => operate::maintain(context, &infra).await,
+            Self::Watch { infras, interval } => watch::watch(context, &infras, interval).await,
+            Self::Scale { infra, node, change, wait } => {
+                operate::scale(context, &context.resolve(&infra).await?, &node, change, wait).await
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure::new_err(("internal", "the operation ended without a result", "[]")));
+            Self::Replace { infra, instance, wait } => {
+                operate::replace(context, &infra, &instance, wait).await
             }
+            Self::Hold { infra, hold } => operate::hold(context, &infra, hold).await,
+            Self::Lift { infra, kind, node } => operate::lift(context, &infra, kind, node.as_deref()).await,
+            Self::Destroy { infra } => operate::destroy(context, &infra).await,
+            Self::Abandon { infra } => operate::abandon(context, &infra).await,
+            Self::Status { infra } => Ok(json!(occopus.status(&context.resolve(&infra).await?).await?)),
+            Self::List => Ok(json!(occopus.list().await?)),
+            Self::Events { infra, after } => answers::events(occopus, &infra, &after).await,
+            Self::AllEvents { after } => answers::all_events(occopus, &after).await,
+            Self::Logs { infra, which } => {
+                answers::logs(occopus, &context.resolve(&infra).await?, which.as_deref()).await
+            }
+            Self::Graph { infra, format } => operate::graph(context, &infra, &format).await,
+            Self::Orphans => Ok(answers::orphans(&occopus.orphans().await?)),
+            Self::Adopt { orphan } => operate::adopt(context, &orphan).await,
+            Self::RemoveOrphan { orphan } => operate::remove_orphan(context, &orphan).await,
         }
-        if let Err(error) = py.check_signals() {
-            interrupt_with(&mut interrupt, error, stop)?;
-        }
     }
-}
-
-/// Hands an event to the callback. An exception there is reported and stops nothing, unless it is a
-/// Ctrl-C that happened to arrive during the callback, which is returned.
-fn deliver(py: Python<'_>, callback: Option<&Py<PyAny>>, json: String) -> Option<PyErr> {
-    let callback = callback?;
-    let error = callback.call1(py, (json,)).err()?;
-    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-        return Some(error);
-    }
-    error.write_unraisable(py, Some(callback.bind(py).as_any()));
-    None
-}
-
-/// Stops the operation properly at the first Ctrl-C; at the second one the error leaves at once, and the
-/// next pass settles what is open.
-fn interrupt_with(interrupt: &mut Option<PyErr>, error: PyErr, stop: &CancellationToken) -> PyResult<()> {
-    if interrupt.is_some() {
-        return Err(error);
-    }
-    stop.cancel();
-    *interrupt = Some(error);
-    Ok(())
-}
-
-/// The Python exception for an error of the facade.
-pub(crate) fn failure(error: &Error, redactor: &Redactor) -> PyErr {
-    let details = match error {
-        Error::Descriptor(diagnostics) => serde_json::to_value(diagnostics).unwrap_or_default(),
-        _ => serde_json::json!([]),
-    };
-    let (message, details) = (redactor.string(error.to_string()), redactor.json(details).to_string());
-    Failure::new_err((error.kind(), message, details))
 }

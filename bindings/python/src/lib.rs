@@ -1,11 +1,20 @@
-//! Python extension module `occopus._native`: a thin layer that hands JSON to the typed Python API.
+//! Python extension module `occopus._native`: a thin layer that takes and hands JSON to the typed Python API.
 //!
-//! Every call releases the interpreter lock while it works. The calling thread delivers events to the
-//! callback and looks for signals, so that Ctrl-C stops an operation properly.
+//! Every call becomes an operation on a runtime of its own. A thread that waits for one releases the
+//! interpreter lock meanwhile and looks for signals, so that Ctrl-C stops it properly; an event loop is told
+//! by a socket.
 
+mod answers;
 mod call;
 mod engine;
-mod render;
+mod failure;
+mod inbox;
+mod listen;
+mod offline;
+mod operate;
+mod operation;
+mod runtime;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -23,8 +32,11 @@ fn run_command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("Failure", module.py().get_type::<call::Failure>())?;
+    module.add("Failure", module.py().get_type::<failure::Failure>())?;
     module.add_class::<engine::Engine>()?;
-    module.add_function(wrap_pyfunction!(render::render, module)?)?;
+    module.add_class::<inbox::Alarm>()?;
+    module.add_class::<operation::Operation>()?;
+    module.add_function(wrap_pyfunction!(offline::offline, module)?)?;
+    module.add_function(wrap_pyfunction!(runtime::finish, module)?)?;
     module.add_function(wrap_pyfunction!(run_command, module)?)
 }

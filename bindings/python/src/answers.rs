@@ -1,0 +1,105 @@
+//! What calls answer, as JSON.
+
+use std::collections::BTreeMap;
+
+use occopus::engine::error::EngineError;
+use occopus::engine::event::Event;
+use occopus::engine::ids::InfraId;
+use occopus::engine::record::Attempt;
+use occopus::{Error, Occopus, Orphan, Orphans, SlotStatus, Status};
+use serde_json::{Value, json};
+
+/// The events of an infrastructure, also of one that is gone but whose events are still kept.
+pub(crate) async fn events(occopus: &Occopus, infra: &str, after: &str) -> Result<Value, Error> {
+    let infra = match occopus.resolve(infra).await {
+        Ok(infra) => infra,
+        Err(unknown @ Error::Engine(EngineError::UnknownInfrastructure { .. })) => {
+            let infra = InfraId::from(infra);
+            if occopus.events(&infra, "").await?.is_empty() {
+                return Err(unknown);
+            }
+            infra
+        }
+        Err(error) => return Err(error),
+    };
+    let events = numbered(occopus.events(&infra, after).await?);
+    Ok(json!({"infra_id": infra, "events": events}))
+}
+
+/// The events of all infrastructures by time, each after its position in `after`.
+pub(crate) async fn all_events(occopus: &Occopus, after: &BTreeMap<InfraId, String>) -> Result<Value, Error> {
+    let mut all = Vec::new();
+    for record in occopus.records().await? {
+        let after = after.get(&record.id).map_or("", String::as_str);
+        all.extend(occopus.events(&record.id, after).await?);
+    }
+    // Stable: the events of one infrastructure keep their order.
+    all.sort_by_key(|(_, event)| event.time);
+    Ok(numbered(all))
+}
+
+fn numbered(events: Vec<(String, Event)>) -> Value {
+    events.into_iter().map(|(number, event)| json!([number, event])).collect()
+}
+
+/// Lists of slot, node id and log.
+pub(crate) async fn logs(occopus: &Occopus, infra: &InfraId, which: Option<&str>) -> Result<Value, Error> {
+    let mut logs = Vec::new();
+    for (attempt, log) in occopus.logs(infra, which).await? {
+        logs.push(json!([attempt.slot, attempt.node_id, log?]));
+    }
+    Ok(logs.into())
+}
+
+/// The node and the node id of the instance that `text` names by slot, node id or address.
+pub(crate) fn instance(status: &Status, text: &str) -> Result<(String, String), Error> {
+    let slots = || status.nodes.iter().flat_map(|node| &node.slots);
+    let named = |slot: &&SlotStatus| slot.slot.to_string() == text || slot.node_id.as_str() == text;
+    let addressed = |slot: &&SlotStatus| slot.addresses.iter().any(|address| address == text);
+    match slots().find(named).or_else(|| slots().find(addressed)) {
+        Some(slot) => Ok((slot.slot.node.clone(), slot.node_id.to_string())),
+        None => {
+            let known: Vec<String> = slots().map(|slot| slot.slot.to_string()).collect();
+            let (name, known) = (&status.name, known.join(", "));
+            Err(Error::Usage(format!("'{name}' has no instance '{text}'; it has: {known}")))
+        }
+    }
+}
+
+/// An instance that was given up.
+pub(crate) fn left(attempt: &Attempt) -> Value {
+    json!({
+        "slot": attempt.slot,
+        "node_id": attempt.node_id,
+        "provider_id": attempt.provider_id.as_ref().map(|id| &id.id),
+        "place": attempt.place.to_string(),
+    })
+}
+
+/// Resources that belong to nothing known.
+pub(crate) fn orphans(orphans: &Orphans) -> Value {
+    let unasked = orphans.unasked.iter();
+    let unasked = unasked.map(|place| json!({"place": place.place.to_string(), "reason": place.reason}));
+    json!({
+        "ours": orphans.ours.iter().map(orphan).collect::<Value>(),
+        "foreign": orphans.foreign.iter().map(orphan).collect::<Value>(),
+        "unasked": unasked.collect::<Value>(),
+    })
+}
+
+fn orphan(orphan: &Orphan) -> Value {
+    let found = &orphan.listed.found;
+    json!({
+        "place": orphan.place.to_string(),
+        "provider_id": found.provider_id.id,
+        "store": found.identity.store,
+        "infra_id": found.identity.infra,
+        "infra_name": orphan.infra_name,
+        "slot": found.identity.slot,
+        "node_id": found.identity.node_id,
+        "state": found.state,
+        "created_at": orphan.listed.created_at,
+        "reason": orphan.reason,
+        "adoptable": orphan.adoptable,
+    })
+}
