@@ -15,8 +15,8 @@ those of :class:`AsyncOccopus` are awaited. Errors are exceptions derived from :
 """
 
 import atexit
+from typing import TYPE_CHECKING
 
-from ._aio import AsyncOccopus
 from ._api import Occopus
 from ._native import __version__, finish
 from ._offline import explain, explanations, render, schema, validate
@@ -56,6 +56,9 @@ from .model import (
     Status,
     Unasked,
 )
+
+if TYPE_CHECKING:
+    from ._aio import AsyncOccopus
 
 __all__ = [
     "Action",
@@ -107,3 +110,12 @@ __all__ = [
 
 # What is under way when the interpreter exits is stopped properly; it is not to be cut off.
 atexit.register(finish)
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asynchronous when it is asked for: asyncio takes longer than the rest together."""
+    if name == "AsyncOccopus":
+        from ._aio import AsyncOccopus
+
+        return AsyncOccopus
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
