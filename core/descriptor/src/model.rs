@@ -75,11 +75,12 @@ pub struct Care {
     /// Which instances go first when there are too many.
     #[serde(default)]
     pub scale_down: ScaleDown,
-    /// How many instances may be missing at the same time while outdated ones are replaced; at least
-    /// one, unless there may be more than wanted; `None` for one.
+    /// How many instances may be missing at the same time while outdated ones are replaced; `None` for one,
+    /// as for a part that comes to less than one. If none may be missing, there may be one more than wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<Share>,
-    /// How many instances more than wanted there may be meanwhile; `None` for none.
+    /// How many instances more than wanted there may be meanwhile; `None` for none. A part that comes to
+    /// less than one stands for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_surge: Option<Share>,
 }

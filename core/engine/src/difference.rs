@@ -25,16 +25,28 @@ pub fn outdated(generation: &Generation, attempt: &Attempt) -> Option<Vec<String
         return None;
     }
     let same = candidates.iter().find(|(index, _)| *index == attempt.implementation_index);
-    Some(match same.or(candidates.first()) {
-        Some((_, implementation)) => differences(attempt, node, implementation),
-        None => vec!["no implementation passes the filter of its node any more".to_owned()],
-    })
+    let Some((_, implementation)) = same.or(candidates.first()) else {
+        return Some(vec!["no implementation passes the filter of its node any more".to_owned()]);
+    };
+    let mut found = differences(attempt, node, implementation);
+    if found.is_empty() {
+        found.push("it is not known what it was made from".to_owned());
+    }
+    Some(found)
 }
 
 /// Whose address `attempt` was made with that is gone now, by node; `living` are the instances that stay.
 pub fn stale<'a>(attempt: &'a Attempt, living: &BTreeSet<&NodeId>) -> Option<&'a str> {
+    stale_peers(attempt, living).next()
+}
+
+/// All nodes whose address `attempt` was made with that is gone now.
+pub(crate) fn stale_peers<'a>(
+    attempt: &'a Attempt,
+    living: &BTreeSet<&NodeId>,
+) -> impl Iterator<Item = &'a str> {
     let gone = |ids: &BTreeSet<NodeId>| ids.iter().any(|id| !living.contains(id));
-    attempt.peers.iter().find(|(_, ids)| gone(ids)).map(|(node, _)| node.as_str())
+    attempt.peers.iter().filter(move |(_, ids)| gone(ids)).map(|(node, _)| node.as_str())
 }
 
 /// One difference between two descriptions.

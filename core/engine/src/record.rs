@@ -59,16 +59,16 @@ pub struct Rollout {
     /// Whether instances that carry the address of a peer that is gone are replaced, too.
     #[serde(default)]
     pub cascade: bool,
-    /// Only instances made for this generation: the undoing of a change that failed.
+    /// Only instances made for a later generation than this: the undoing of changes that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub made_for: Option<u64>,
+    pub made_after: Option<u64>,
 }
 
 impl Rollout {
     /// Whether it is about `attempt`.
     pub fn covers(&self, attempt: &Attempt) -> bool {
         self.nodes.as_ref().is_none_or(|nodes| nodes.contains(&attempt.slot.node))
-            && self.made_for.is_none_or(|generation| attempt.generation == generation)
+            && self.made_after.is_none_or(|generation| attempt.generation > generation)
     }
 }
 

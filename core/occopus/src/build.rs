@@ -378,10 +378,16 @@ async fn undo(
     let interrupted = report.built == Built::Interrupted;
     controller.shield();
     match before {
+        // What could not be removed yet is what later passes go on with.
+        Some(before) if before.completed && !interrupted && controller.only_removals_are_left().await? => {}
         Some(before) if before.completed && (!interrupted || rollback) => {
             let pass: Pass = controller.restore(&before, &mut |_, _| {}).await?;
             report.restored = true;
             report.leftovers = pass.enacted.failed;
+            report.leftovers.extend(pass.plan.notes.into_iter().filter_map(|note| match note {
+                Note::Deferred { slot, text } => Some(Failed { slot, reason: text, passing: true }),
+                Note::Warning { .. } => None,
+            }));
         }
         None if rollback => {
             if let Demolished::Incomplete { failures } = controller.destroy(&mut |_, _| {}).await? {

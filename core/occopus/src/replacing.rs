@@ -38,7 +38,7 @@ impl Replacing {
             nodes.remove(known(infrastructure, name)?);
         }
         let all = self.only.is_empty() && self.exclude.is_empty();
-        Ok(Rollout { nodes: (!all).then_some(nodes), cascade: self.cascade, made_for: None })
+        Ok(Rollout { nodes: (!all).then_some(nodes), cascade: self.cascade, made_after: None })
     }
 }
 

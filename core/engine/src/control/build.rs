@@ -6,7 +6,7 @@ use super::{Controller, OnPlan, Pass, ROUNDS};
 use crate::enact::Failed;
 use crate::error::EngineError;
 use crate::event::EventKind;
-use crate::plan::Note;
+use crate::plan::{Action, Note, What, plan};
 use crate::record::{Generation, Goal, InfraRecord, Rollout};
 
 /// How a build ended.
@@ -98,8 +98,11 @@ impl Controller<'_> {
         record.targets.extend(removed.map(|(node, target)| (node.clone(), *target)));
         let undone = std::mem::replace(&mut record.generation, before.generation);
         // What the change replaced is replaced again, by what it was.
-        let back = Rollout { made_for: Some(undone), ..Rollout::default() };
-        record.rollout = record.rollout.take().map(|_| back);
+        record.rollout = Some(Rollout {
+            nodes: None,
+            cascade: record.rollout.is_some_and(|rollout| rollout.cascade),
+            made_after: Some(before.generation),
+        });
         record.name.clone_from(&before.name);
         record.completed = before.completed;
         let text = format!("description {} is in force again; the change is undone", before.generation);
@@ -108,6 +111,16 @@ impl Controller<'_> {
         tried.undone_at = Some(self.engine.clock.wall());
         self.journal.put_generation(&record, &tried, vec![event]).await?;
         self.maintain(on_plan).await
+    }
+
+    /// Whether all that is described is ready, and only what it leaves out is still to go. To undo the
+    /// change then would destroy what it made, and bring nothing back of what is gone already.
+    pub async fn only_removals_are_left(&self) -> Result<bool, EngineError> {
+        let plan = plan(&self.look(None).await?, &self.engine.policy);
+        let removes = |action: &Action| {
+            matches!(action.what, What::Destroy { .. } | What::Settle { wanted: false, .. })
+        };
+        Ok(deferred(&plan.notes).is_empty() && plan.actions.iter().all(removes))
     }
 
     /// Passes until everything described is ready, another try makes no sense, or the caller stops it.
@@ -153,7 +166,7 @@ fn exists_already(record: &InfraRecord) -> EngineError {
     ))
 }
 
-fn deferred(notes: &[Note]) -> Vec<Failed> {
+pub(super) fn deferred(notes: &[Note]) -> Vec<Failed> {
     notes
         .iter()
         .filter_map(|note| match note {

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::build::deferred;
 use super::orphan::unknown_attempt;
 use super::{Controller, OnPlan};
 use crate::enact::Failed;
@@ -39,15 +40,8 @@ impl Controller<'_> {
     /// protects it or a part of it.
     pub async fn destroy(&self, on_plan: OnPlan<'_>) -> Result<Demolished, EngineError> {
         let mut record = self.journal.record().await?;
-        let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
-        if let Some(hold) = holds.any_protection().filter(|_| record.goal != Goal::Absent) {
-            let whom = hold.node.as_ref().map(|node| format!(" {node}")).unwrap_or_default();
-            return Err(EngineError::Description(format!(
-                "infrastructure '{}' is not destroyed: {}; lift that with `occopus unprotect {}{whom}` first",
-                record.name,
-                hold.describe(),
-                record.name,
-            )));
+        if record.goal != Goal::Absent {
+            self.require_unprotected(&record, "destroyed").await?;
         }
         if record.goal != Goal::Absent {
             let before = record.word();
@@ -63,6 +57,7 @@ impl Controller<'_> {
                 return Ok(Demolished::Interrupted);
             }
             failures = pass.enacted.failed;
+            failures.extend(deferred(&pass.plan.notes));
             if !failures.is_empty() {
                 if pass.enacted.succeeded == 0 {
                     break;
@@ -86,9 +81,23 @@ impl Controller<'_> {
         Ok(Demolished::Incomplete { failures })
     }
 
-    /// Gives everything up that is left, at the user's word, and closes the record.
+    async fn require_unprotected(&self, record: &InfraRecord, participle: &str) -> Result<(), EngineError> {
+        let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
+        let Some(hold) = holds.any_protection() else { return Ok(()) };
+        let whom = hold.node.as_ref().map(|node| format!(" {node}")).unwrap_or_default();
+        Err(EngineError::Description(format!(
+            "infrastructure '{}' is not {participle}: {}; lift that with `occopus unprotect {}{whom}` first",
+            record.name,
+            hold.describe(),
+            record.name,
+        )))
+    }
+
+    /// Gives everything up that is left, at the user's word, and closes the record; refused, and nothing is
+    /// changed, if an operator protects it or a part of it.
     pub async fn abandon(&self) -> Result<Vec<Attempt>, EngineError> {
         let mut record = self.journal.record().await?;
+        self.require_unprotected(&record, "given up").await?;
         let before = record.word();
         record.goal = Goal::Absent;
         let text = format!("'{}' is given up by the user", record.name);
@@ -198,7 +207,13 @@ impl Controller<'_> {
         let before = record.word();
         record.closed_at = Some(self.engine.clock.wall());
         record.targets.clear();
+        record.rollout = None;
         let event = self.journal.event(event, None, text.to_owned()).from_to(before, record.word());
-        self.journal.put_record(&record, vec![event]).await
+        let mut writes = vec![Write::Put(infra_key(&record.id), encode(&record))];
+        // They must not come to life again with a later infrastructure of the same identifier.
+        for hold in self.engine.store.list(Table::Hold, record.id.as_str(), "").await? {
+            writes.push(Write::Delete(Key::new(Table::Hold, record.id.as_str(), hold.id)));
+        }
+        self.journal.commit(writes, vec![event]).await
     }
 }

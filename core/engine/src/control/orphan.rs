@@ -85,7 +85,7 @@ impl Controller<'_> {
         let known = self.journal.attempt(&found.identity.attempt);
         let before = known.as_ref().map_or("unknown", Attempt::word);
         // With a single description there ever was, it was made from that; else nobody knows.
-        let digest = match record.generation {
+        let digest = match self.journal.last_generation().await? {
             1 => generation.instance_digest(node, implementation),
             _ => String::new(),
         };

@@ -11,6 +11,13 @@ pub(super) fn hold_back(plan: Plan, situation: &Situation) -> Plan {
     let mut kept = Plan { actions: Vec::new(), notes: plan.notes };
     let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
     let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
+    // What was to take the place of something that stays is not made.
+    for action in plan.actions.iter().filter(|action| matches!(action.what, What::Destroy { .. })) {
+        let replaces = |id: &&usize| plan.actions[**id].cause == action.cause;
+        if let Some(reason) = forbidden(action, situation) {
+            reasons.extend(action.needs.iter().filter(replaces).map(|id| (*id, reason.clone())));
+        }
+    }
     // Needs may point forwards, so what is held back is known only when nothing more is added.
     loop {
         let before = reasons.len();

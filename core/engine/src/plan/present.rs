@@ -14,7 +14,7 @@ use crate::handler::Found;
 use crate::ids::{AttemptId, NodeId, Slot};
 use crate::judge::InstanceState;
 use crate::record::{Attempt, Cause, Outcome, Phase};
-use rollout::Renewal;
+use rollout::{Renewal, Rolling};
 
 /// What holds for all instances of a node.
 struct Outlook<'a> {
@@ -123,7 +123,7 @@ impl<'a> Planner<'a> {
         let target = self.situation.record.targets.get(&node.name).copied().unwrap_or(limits.min);
         let target = target.clamp(limits.min, limits.max) as usize;
         let mine = self.of_node(&node.name).to_vec();
-        let being_destroyed = self.continue_destroys(&mine);
+        let mut being_destroyed = self.continue_destroys(&mine);
         // A slot is free when its instance is being destroyed; one that is still to be removed holds it.
         let mut taken: BTreeSet<u32> = mine
             .iter()
@@ -131,7 +131,7 @@ impl<'a> Planner<'a> {
             .filter(|s| !being_destroyed.contains_key(*s))
             .map(|s| s.index)
             .collect();
-        let mut kept = self.remove_surplus(node, mine, target);
+        let (mut kept, surplus) = self.remove_surplus(node, mine, target);
         kept.sort_by_key(|instance| instance.attempt.slot.index);
 
         let mut paths: Vec<Path> = Vec::new();
@@ -140,7 +140,7 @@ impl<'a> Planner<'a> {
         let mut renewals: Vec<Renewal<'a>> = Vec::new();
         for instance in kept {
             let path = match self.renewal(instance) {
-                Some(cause) if state(instance) == InstanceState::Ready => {
+                Some(cause) if may_serve(instance) => {
                     renewals.push(Renewal { position: paths.len(), instance, cause });
                     Path::Ready
                 }
@@ -154,17 +154,19 @@ impl<'a> Planner<'a> {
         taken.extend(&free);
         for index in free {
             let slot = Slot::new(&node.name, index);
-            let after = being_destroyed.get(&slot).map_or(&[][..], Vec::as_slice);
+            let after = being_destroyed.remove(&slot).unwrap_or_default();
             let path = match self.late_for(&slot) {
-                Some(found) => self.adopt(found, after),
+                Some(found) => self.adopt(found, &after),
                 None => {
                     let cause = Cause(format!("'{}' has {have} of {target} instances", node.name));
-                    self.create(&outlook, slot, cause, None, after)
+                    self.create(&outlook, slot, cause, None, &after)
                 }
             };
             paths.push(path);
         }
-        self.roll_out(&outlook, renewals, taken, &mut paths);
+        taken.extend(being_destroyed.keys().map(|slot| slot.index));
+        let rolling = Rolling { renewals, surplus, freed: being_destroyed.into_iter().collect(), taken };
+        self.roll_out(&outlook, rolling, &mut paths);
         self.paths.insert(&node.name, paths);
     }
 
@@ -212,13 +214,14 @@ impl<'a> Planner<'a> {
     }
 
     /// Removes instances that were named for it, and as many more as there are too many: second ones of
-    /// a slot and lost ones first, then the youngest. Returns those that stay.
+    /// a slot and lost ones first, then the youngest. Returns those that stay, and those that the rollout
+    /// under way removes: what takes their place may not be ready yet.
     fn remove_surplus(
         &mut self,
         node: &'a Node,
         mine: Vec<&'a Instance>,
         target: usize,
-    ) -> Vec<&'a Instance> {
+    ) -> (Vec<&'a Instance>, Vec<(&'a Instance, Cause)>) {
         let mut kept: Vec<&'a Instance> = Vec::new();
         for instance in mine {
             match (&instance.attempt.phase, &instance.attempt.retire) {
@@ -239,10 +242,15 @@ impl<'a> Planner<'a> {
             self.remove(node.name.as_str(), instance, cause);
         }
         let cause = Cause(format!("'{}' has {} instances, {target} are wanted", node.name, kept.len()));
+        let mut surplus = Vec::new();
         for instance in kept.split_off(kept.len().min(target)) {
-            self.remove_after_change(node.name.as_str(), instance, cause.clone());
+            if may_serve(instance) && self.renewal(instance).is_some() {
+                surplus.push((instance, cause.clone()));
+            } else {
+                self.remove_after_change(node.name.as_str(), instance, cause.clone());
+            }
         }
-        kept
+        (kept, surplus)
     }
 
     /// Removes an instance that the description leaves out. As long as a change of the description has
@@ -343,8 +351,12 @@ impl<'a> Planner<'a> {
         self.start(outlook, attempt.slot.clone(), What::Await { attempt: attempt.id.clone() }, cause)
     }
 
-    /// Destroys an instance and fills its slot again; `failed` counts against the slot.
+    /// Destroys an instance and fills its slot again; `failed` counts against the slot. One that has not
+    /// failed stays as long as there can be no other in its place.
     fn exchange(&mut self, outlook: &Outlook<'a>, attempt: &Attempt, cause: Cause, failed: bool) -> Path {
+        if let (Err(dependee), false) = (&outlook.behind, failed) {
+            return self.defer(attempt.slot.clone(), format!("{cause}; '{dependee}' is not ready"));
+        }
         let failing = failed.then_some(attempt);
         match self.turn(outlook.node, &attempt.slot, failing) {
             Turn::Later(text) => self.defer(attempt.slot.clone(), format!("{cause}; {text}")),
@@ -504,6 +516,15 @@ fn staying(node: &Node, attempt: &Attempt) -> (i128, u32) {
         ScaleDown::Youngest => (created, index),
         ScaleDown::Oldest => (-created, index),
         ScaleDown::Highest => (0, index),
+    }
+}
+
+/// Whether it may be of use to somebody, though it fails its checks.
+fn may_serve(instance: &Instance) -> bool {
+    match state(instance) {
+        InstanceState::Ready | InstanceState::Unhealthy => true,
+        InstanceState::Unresponsive => instance.attempt.ready_at.is_some(),
+        InstanceState::Pending | InstanceState::Dead | InstanceState::Gone | InstanceState::Unknown => false,
     }
 }
 

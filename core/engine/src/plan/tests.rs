@@ -9,8 +9,10 @@ use crate::handler::{ErrorKind, Identity, ProviderId, ResourceState};
 use crate::hold::{Hold, HoldKind};
 use crate::ids::{InfraId, StoreId};
 use crate::judge::InstanceState::{self, Dead, Gone, Pending, Ready, Unhealthy, Unknown, Unresponsive};
-use crate::record::{Outcome, Phase, Rollout};
+use crate::record::{Outcome, Phase};
 use crate::sample::{Asks, at, attempt, generation};
+
+mod rollout;
 
 const NOW: i64 = 100_000;
 
@@ -53,7 +55,15 @@ fn verdict(state: InstanceState) -> Verdict {
         Ready => String::new(),
         other => format!("is {other:?}"),
     };
-    Verdict { state, reason, failing: None, addresses: Vec::new(), private_address: None, checks: Vec::new() }
+    Verdict {
+        state,
+        reason,
+        failing: None,
+        addresses: Vec::new(),
+        private_address: None,
+        checks: Vec::new(),
+        facts: Default::default(),
+    }
 }
 
 fn ready() -> Situation {
@@ -450,6 +460,17 @@ fn an_instance_that_a_user_wants_replaced_is_exchanged_although_it_is_well() {
     );
 }
 
+#[test]
+fn what_is_well_is_not_replaced_at_a_users_wish_while_no_other_could_be_made() {
+    let mut situation = ready();
+    edit(&mut situation, "db/1", |i| i.verdict = Some(verdict(Unknown)));
+    edit(&mut situation, "worker/2", |i| i.attempt.replace = Some(Cause("asked for".to_owned())));
+    assert_eq!(
+        lines(&situation),
+        ["later db/1: its state is unknown: is Unknown", "later worker/2: asked for; 'db' is not ready"]
+    );
+}
+
 fn cared_for(mut situation: Situation, care: Care) -> Situation {
     situation.generation.infrastructure.nodes.iter_mut().for_each(|node| node.care = care);
     situation
@@ -494,153 +515,6 @@ fn a_node_says_which_instances_go_first() {
     assert_eq!(go(ScaleDown::Youngest), "0 destroy worker/2");
     assert_eq!(go(ScaleDown::Oldest), "0 destroy worker/3");
     assert_eq!(go(ScaleDown::Highest), "0 destroy worker/3");
-}
-
-/// The situation after a change of the variables of all nodes, whose outdated instances are replaced.
-fn rolling(mut situation: Situation, rollout: Rollout) -> Situation {
-    situation.record.completed = false;
-    situation.record.rollout = Some(rollout);
-    for instance in &mut situation.instances {
-        let attempt = &mut instance.attempt;
-        let node = situation.generation.infrastructure.node(&attempt.slot.node).unwrap();
-        attempt.implementation =
-            situation.generation.definitions[&node.definition].implementations[0].clone();
-        attempt.digest = situation.generation.instance_digest(node, &attempt.implementation);
-        attempt.node = node.clone();
-    }
-    situation.generation.number = 2;
-    for node in &mut situation.generation.infrastructure.nodes {
-        node.variables.insert("n".to_owned(), 2.into());
-    }
-    situation
-}
-
-fn only(node: &str) -> Rollout {
-    Rollout { nodes: Some([node.to_owned()].into()), ..Rollout::default() }
-}
-
-/// Three workers that are ready, outdated, and cared for in this way.
-fn three_workers(care: Care) -> Situation {
-    let workers =
-        [("db/1", Ready), ("worker/1", Ready), ("worker/2", Ready), ("worker/3", Ready), ("front/1", Ready)];
-    let mut situation = rolling(cared_for(situation(&workers), care), only("worker"));
-    situation.record.targets.insert("worker".to_owned(), 3);
-    situation
-}
-
-const WHY: &str = "is outdated (variables.n: absent, now 2)";
-
-#[test]
-fn outdated_instances_are_replaced_one_after_the_other_and_each_when_the_one_before_is_ready() {
-    assert_eq!(
-        lines(&three_workers(Care::default())),
-        [
-            format!("0 destroy worker/1: worker/1 {WHY}"),
-            format!("1 create worker/1 on sim: worker/1 {WHY} [needs [0]]"),
-            format!("2 destroy worker/2: worker/2 {WHY} [needs [1]]"),
-            format!("3 create worker/2 on sim: worker/2 {WHY} [needs [2]]"),
-            format!("4 destroy worker/3: worker/3 {WHY} [needs [3]]"),
-            format!("5 create worker/3 on sim: worker/3 {WHY} [needs [4]]"),
-        ]
-    );
-}
-
-#[test]
-fn as_many_are_replaced_at_a_time_as_may_be_missing() {
-    let care = Care { max_unavailable: Some(Share::Percent(67)), ..Care::default() };
-    let plan = lines(&three_workers(care));
-    let needs: Vec<&str> =
-        plan.iter().filter(|line| line.contains("destroy")).map(|line| &line[2..]).collect();
-    assert!(!needs[0].contains("needs") && !needs[1].contains("needs"), "{plan:?}");
-    assert!(needs[2].ends_with("[needs [1]]"), "{plan:?}");
-}
-
-#[test]
-fn with_a_surge_a_new_instance_is_ready_before_an_old_one_goes() {
-    let care = Care { max_surge: Some(Share::Count(1)), ..Care::default() };
-    assert_eq!(
-        lines(&three_workers(care)),
-        [
-            format!("0 create worker/4 on sim: worker/1 {WHY}"),
-            format!("1 destroy worker/1: worker/1 {WHY} [needs [0]]"),
-            format!("2 create worker/1 on sim: worker/2 {WHY} [needs [1]]"),
-            format!("3 destroy worker/2: worker/2 {WHY} [needs [2]]"),
-            format!("4 create worker/2 on sim: worker/3 {WHY} [needs [3]]"),
-            format!("5 destroy worker/3: worker/3 {WHY} [needs [4]]"),
-        ]
-    );
-}
-
-#[test]
-fn the_surplus_of_an_interrupted_surge_is_the_outdated() {
-    let mut situation = three_workers(Care { max_surge: Some(Share::Count(1)), ..Care::default() });
-    let node = situation.generation.infrastructure.node("worker").unwrap().clone();
-    let mut new = situation.instances[1].clone();
-    new.attempt =
-        Attempt { id: "new".into(), node_id: "new".into(), generation: 2, ..attempt("worker/4", 50) };
-    new.attempt.implementation = situation.generation.definitions["worker"].implementations[0].clone();
-    new.attempt.digest = situation.generation.instance_digest(&node, &new.attempt.implementation);
-    situation.instances.push(new);
-    let plan = lines(&situation);
-    assert!(!plan.iter().any(|line| line.contains("destroy worker/4")), "{plan:?}");
-    assert_eq!(plan.iter().filter(|line| line.contains("destroy")).count(), 3, "{plan:?}");
-}
-
-#[test]
-fn nothing_is_replaced_while_something_else_is_not_ready_and_the_unhealthy_come_first() {
-    let mut situation = three_workers(Care::default());
-    edit(&mut situation, "worker/3", |i| i.verdict = Some(verdict(Unhealthy)));
-    let plan = lines(&situation);
-    assert_eq!(plan[0], format!("0 destroy worker/3: worker/3 {WHY}"));
-    assert_eq!(plan[2], format!("2 destroy worker/1: worker/1 {WHY} [needs [1]]"));
-    edit(&mut situation, "db/1", |i| i.verdict = Some(verdict(Unknown)));
-    let plan = lines(&situation);
-    assert!(plan.iter().all(|line| !line.contains("destroy worker/1")), "{plan:?}");
-}
-
-#[test]
-fn dependants_are_replaced_behind_what_they_depend_on() {
-    let plan = lines(&rolling(ready(), Rollout::default()));
-    let position = |text: &str| plan.iter().position(|line| line.contains(text)).unwrap();
-    let needs = |slot: &str| plan[position(&format!("destroy {slot}"))].clone();
-    let created = |slot: &str| position(&format!("create {slot}")).to_string();
-    assert!(needs("worker/1").contains(&created("db/1")), "{plan:?}");
-    assert!(needs("front/1").contains(&created("worker/2")), "{plan:?}");
-}
-
-#[test]
-fn an_undoing_replaces_only_what_the_change_made() {
-    let mut situation = rolling(ready(), Rollout { made_for: Some(2), ..Rollout::default() });
-    edit(&mut situation, "worker/2", |i| i.attempt.generation = 2);
-    let plan = lines(&situation);
-    assert_eq!(plan.len(), 2, "{plan:?}");
-    assert!(plan[0].contains("destroy worker/2"));
-}
-
-#[test]
-fn who_knows_an_address_that_is_gone_is_replaced_only_when_asked() {
-    let stale = |rollout| {
-        let mut situation = ready();
-        situation.record.rollout = rollout;
-        edit(&mut situation, "front/1", |i| {
-            i.attempt.peers.insert("worker".to_owned(), ["another".into()].into());
-        });
-        let node = situation.generation.infrastructure.nodes.clone();
-        for instance in &mut situation.instances {
-            let node = node.iter().find(|node| node.name == instance.attempt.slot.node).unwrap();
-            let implementation = &situation.generation.definitions[&node.definition].implementations[0];
-            instance.attempt.digest = situation.generation.instance_digest(node, implementation);
-        }
-        lines(&situation)
-    };
-    assert_eq!(stale(None), [""; 0]);
-    assert_eq!(stale(Some(Rollout::default())), [""; 0]);
-    let cascade = Rollout { cascade: true, ..Rollout::default() };
-    let why = "front/1 knows an address of 'worker' that is gone";
-    assert_eq!(
-        stale(Some(cascade)),
-        [format!("0 destroy front/1: {why}"), format!("1 create front/1 on sim: {why} [needs [0]]")]
-    );
 }
 
 #[test]

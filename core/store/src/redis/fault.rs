@@ -65,7 +65,8 @@ impl Fault {
     pub(super) fn explain_batch(self, place: &str) -> StoreError {
         match self {
             Self::Unanswered(text) => StoreError::Failed(format!(
-                "the Redis {place} stopped answering ({text}); it is not known whether the last step was recorded:                  repeat the command when it answers again, which finds out"
+                "the Redis {place} stopped answering ({text}); it is not known whether the last step was recorded: \
+                 repeat the command when it answers again, which finds out"
             )),
             fault => fault.explain(place),
         }

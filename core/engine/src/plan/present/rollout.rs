@@ -3,19 +3,49 @@
 
 use std::collections::BTreeSet;
 
+use occopus_descriptor::model::{Care, Share};
+
 use super::{Outlook, Path, Planner, state};
-use crate::difference::{outdated, stale};
+use crate::difference::{outdated, stale_peers};
 use crate::ids::Slot;
 use crate::judge::InstanceState;
 use crate::plan::Instance;
 use crate::record::Cause;
 
-/// An instance to be replaced although nothing is wrong with it.
+/// An instance to be replaced although it may be of use.
 pub(super) struct Renewal<'a> {
     /// Its position among the paths of its node.
     pub(super) position: usize,
     pub(super) instance: &'a Instance,
     pub(super) cause: Cause,
+}
+
+impl Renewal<'_> {
+    fn is_ready(&self) -> bool {
+        state(self.instance) == InstanceState::Ready
+    }
+}
+
+/// What a rollout has to do at a node.
+pub(super) struct Rolling<'a> {
+    /// What is to be replaced.
+    pub(super) renewals: Vec<Renewal<'a>>,
+    /// What was replaced by an instance in another slot, and is still there.
+    pub(super) surplus: Vec<(&'a Instance, Cause)>,
+    /// Slots that become free, with the actions that free them.
+    pub(super) freed: Vec<(Slot, Vec<usize>)>,
+    /// All slots in use.
+    pub(super) taken: BTreeSet<u32>,
+}
+
+/// How many instances more than the `wanted` ones there may be. Where none may be missing, there has to be
+/// one more.
+fn surge(care: &Care, wanted: usize) -> usize {
+    let is_none = |share| matches!(share, Share::Count(0) | Share::Percent(0));
+    match care.max_surge {
+        Some(share) if !is_none(share) => share.of(wanted).max(1),
+        _ => usize::from(care.max_unavailable.is_some_and(is_none)),
+    }
 }
 
 impl<'a> Planner<'a> {
@@ -30,48 +60,69 @@ impl<'a> Planner<'a> {
         if let Some(what) = outdated(&situation.generation, attempt) {
             return Some(Cause(format!("{} is outdated ({})", attempt.slot, what.join("; "))));
         }
-        let peer = rollout.cascade.then(|| stale(attempt, &self.living)).flatten()?;
+        if !rollout.cascade {
+            return None;
+        }
+        // Two that know each other's address would be replaced for ever, each because of the other.
+        let is_behind = |peer: &&str| situation.topology.waits_for(&attempt.slot.node).any(|one| one == peer);
+        let peer = stale_peers(attempt, &self.living).find(is_behind)?;
         Some(Cause(format!("{} knows an address of '{peer}' that is gone", attempt.slot)))
     }
 
-    /// Plans the replacements of a node's instances. `taken` are the slots in use.
-    pub(super) fn roll_out(
-        &mut self,
-        outlook: &Outlook<'a>,
-        renewals: Vec<Renewal<'a>>,
-        taken: BTreeSet<u32>,
-        paths: &mut [Path],
-    ) {
+    /// Plans the replacements of a node's instances.
+    pub(super) fn roll_out(&mut self, outlook: &Outlook<'a>, rolling: Rolling<'a>, paths: &mut [Path]) {
+        let Rolling { mut renewals, surplus, mut freed, taken } = rolling;
         let blocked = paths.iter().any(|path| matches!(path, Path::Blocked));
+        let starting: Vec<usize> = paths
+            .iter()
+            .filter_map(|path| match path {
+                Path::By(number) => Some(*number),
+                Path::Ready | Path::Blocked => None,
+            })
+            .collect();
+        for (instance, cause) in surplus {
+            let attempt = &instance.attempt;
+            if blocked {
+                self.wait(attempt.slot.clone(), &cause);
+            } else {
+                let number = self.destroy(attempt, cause, state(instance).is_lost());
+                self.plan.actions[number].needs.extend(&starting);
+                freed.push((attempt.slot.clone(), vec![number]));
+            }
+        }
+        // Those of least use go first.
+        renewals.sort_by_key(Renewal::is_ready);
+        for renewal in renewals.iter().filter(|renewal| !renewal.is_ready()) {
+            paths[renewal.position] = Path::Blocked;
+        }
         let before = match &outlook.behind {
             Ok(before) if !blocked => before,
             _ => {
                 for renewal in renewals {
-                    let text = format!("{}; it stays until all it works with are ready", renewal.cause);
-                    self.defer(renewal.instance.attempt.slot.clone(), text);
+                    self.wait(renewal.instance.attempt.slot.clone(), &renewal.cause);
                 }
                 return;
             }
         };
-        let starting = paths.iter().filter_map(|path| match path {
-            Path::By(number) => Some(*number),
-            Path::Ready | Path::Blocked => None,
-        });
         let care = &outlook.node.care;
-        match care.max_surge.map_or(0, |share| share.of(paths.len())) {
+        match surge(care, paths.len()) {
             0 => {
-                let starting: Vec<usize> = starting.collect();
                 let width = care.max_unavailable.map_or(1, |share| share.of(paths.len())).max(1);
                 self.in_place(outlook, renewals, (&starting, before, width), paths);
             }
             surge => {
-                let before: Vec<usize> = starting.chain(before.iter().copied()).collect();
-                self.beside(outlook, renewals, (&before, surge), taken, paths);
+                let before: Vec<usize> = starting.iter().chain(before).copied().collect();
+                self.beside(outlook, renewals, (&before, surge), (freed, taken), paths);
             }
         }
     }
 
-    /// Each instance is destroyed, and its slot filled again. As many at a time as may be missing.
+    fn wait(&mut self, slot: Slot, cause: &Cause) {
+        self.defer(slot, format!("{cause}; it stays until all it works with are ready"));
+    }
+
+    /// Each instance is destroyed, and its slot filled again. As many at a time as may be missing, those
+    /// that are missing or failing anyway included.
     fn in_place(
         &mut self,
         outlook: &Outlook<'a>,
@@ -84,11 +135,17 @@ impl<'a> Planner<'a> {
         for (number, action) in starting.iter().enumerate() {
             rows[number % width].push(*action);
         }
+        let failing = renewals.iter().filter(|renewal| !renewal.is_ready()).count();
         for (number, renewal) in renewals.into_iter().enumerate() {
+            if number == failing && starting.len() + failing > width {
+                // More are missing than may be: what is ready stays until all of them are ready.
+                rows = vec![rows.concat(); width];
+            }
             let row = &mut rows[(starting.len() + number) % width];
             let first = self.plan.actions.len();
             let attempt = &renewal.instance.attempt;
-            let path = self.exchange(outlook, attempt, renewal.cause, false);
+            let is_lost = state(renewal.instance).is_lost();
+            let path = self.exchange(outlook, attempt, renewal.cause, is_lost);
             if let Path::By(created) = path {
                 self.plan.actions[first].needs.extend(row.iter().chain(before));
                 *row = vec![created];
@@ -99,16 +156,18 @@ impl<'a> Planner<'a> {
     }
 
     /// A new instance is made in a free slot before an old one is destroyed; as many at a time as there
-    /// may be more than wanted.
+    /// may be more than wanted. The slots that become free anyway are the first to be used.
     fn beside(
         &mut self,
         outlook: &Outlook<'a>,
         renewals: Vec<Renewal<'a>>,
         (before, surge): (&[usize], usize),
-        mut taken: BTreeSet<u32>,
+        (mut rows, mut taken): (Vec<(Slot, Vec<usize>)>, BTreeSet<u32>),
         paths: &mut [Path],
     ) {
-        let mut rows: Vec<(Slot, Vec<usize>)> = Vec::new();
+        for (_, needs) in &mut rows {
+            needs.extend(before);
+        }
         for (number, renewal) in renewals.into_iter().enumerate() {
             if rows.len() <= number % surge {
                 let index = (1..).find(|index| !taken.contains(index)).unwrap_or(u32::MAX);
@@ -119,7 +178,7 @@ impl<'a> Planner<'a> {
             let attempt = &renewal.instance.attempt;
             let path = self.create(outlook, slot, renewal.cause.clone(), None, &needs);
             if let Path::By(created) = path {
-                let destroyed = self.destroy(attempt, renewal.cause, false);
+                let destroyed = self.destroy(attempt, renewal.cause, state(renewal.instance).is_lost());
                 self.plan.actions[destroyed].needs.push(created);
                 rows[number % surge] = (attempt.slot.clone(), vec![destroyed]);
                 self.living.remove(&attempt.node_id);
