@@ -231,12 +231,21 @@ pub struct Observation {
     pub addresses: Vec<String>,
     /// The private address, where there is one.
     pub private_address: Option<String>,
+    /// What the resource is, as far as somebody could change that by hand, by names such as `instance_type`;
+    /// no secrets. Empty if nothing can be told, or if it does not run.
+    pub facts: BTreeMap<String, String>,
 }
 
 impl Observation {
     /// An observation without addresses.
     pub fn bare(state: ResourceState, detail: impl Into<String>) -> Self {
-        Self { state, detail: detail.into(), addresses: Vec::new(), private_address: None }
+        Self {
+            state,
+            detail: detail.into(),
+            addresses: Vec::new(),
+            private_address: None,
+            facts: BTreeMap::new(),
+        }
     }
 }
 

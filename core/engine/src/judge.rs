@@ -1,5 +1,6 @@
 //! Judging: what an observation means for an instance. Pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -75,6 +76,8 @@ pub struct Verdict {
     pub private_address: Option<String>,
     /// The checks that were made.
     pub checks: Vec<CheckResult>,
+    /// What the back-end says that it is; empty if it says nothing.
+    pub facts: BTreeMap<String, String>,
 }
 
 /// Judges `attempt` by what was `seen` of it at `now`. Failure time between two observations counts
@@ -87,6 +90,7 @@ pub fn judge(attempt: &Attempt, seen: &Seen, now: Timestamp, policy: &Policy) ->
         addresses: attempt.addresses.clone(),
         private_address: attempt.private_address.clone(),
         checks: seen.checks.clone(),
+        facts: seen.resource.as_ref().map(|resource| resource.facts.clone()).unwrap_or_default(),
     };
     let resource = match &seen.resource {
         Ok(resource) => resource,
@@ -138,6 +142,7 @@ fn judge_health(
         addresses: resource.addresses.clone(),
         private_address: resource.private_address.clone(),
         checks: checks.to_vec(),
+        facts: resource.facts.clone(),
     };
     if verdict.addresses.is_empty() {
         verdict.addresses.clone_from(&attempt.addresses);

@@ -9,6 +9,7 @@ pub mod context;
 pub mod control;
 pub mod credentials;
 pub mod difference;
+pub mod drift;
 pub mod enact;
 pub mod engine;
 pub mod error;

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use futures::stream;
 use futures::{Stream, StreamExt};
+use occopus_descriptor::secret::of_instance;
 use serde_json::json;
 
 use crate::clock::timeout;
+use crate::drift::TAG;
 use crate::engine::Engine;
 use crate::handler::{ErrorKind, Found, HandlerError, Listed, Observation, Place, ProviderId, ResourceState};
 use crate::health::{CheckResult, CheckTarget};
@@ -99,11 +101,22 @@ async fn look(engine: &Engine, place: Place, group: Group) -> Vec<(Attempt, Seen
     let mut seen = Vec::with_capacity(answers.len());
     for ((attempt, _), mut resource) in group.into_iter().zip(answers) {
         if let Ok(observation) = &mut resource {
+            keep_open_facts(&attempt, observation);
             hide_secrets(engine, &attempt, observation).await;
         }
         seen.push((attempt, Seen { resource, checks: Vec::new(), visibility_delay }));
     }
     seen
+}
+
+/// A tag may have been rendered of a secret, and facts are stored and shown: of an instance that was given any
+/// secret, only Occopus' own tags are told.
+fn keep_open_facts(attempt: &Attempt, observation: &mut Observation) {
+    if observation.facts.is_empty() || of_instance(&attempt.node, &attempt.implementation).is_empty() {
+        return;
+    }
+    let is_open = |name: &str| name.strip_prefix(TAG).is_none_or(|tag| tag.starts_with("occopus."));
+    observation.facts.retain(|name, _| is_open(name));
 }
 
 /// What a back-end says of an instance that ended may quote the log of that instance.

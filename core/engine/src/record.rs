@@ -294,6 +294,11 @@ pub struct Attempt {
     /// Set when a user asked for another instance in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<Cause>,
+    /// What it was when it was ready for the first time, as its back-end told; see [`Observation::facts`].
+    ///
+    /// [`Observation::facts`]: crate::handler::Observation::facts
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub made_as: BTreeMap<String, String>,
     /// The instances whose addresses its templates could read when it was made, by node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peers: BTreeMap<String, BTreeSet<NodeId>>,

@@ -22,7 +22,10 @@ pub async fn remember(
     let moved = attempt.addresses != verdict.addresses || attempt.private_address != verdict.private_address;
     let threshold = attempt.implementation.health().failure_threshold;
     let failing = failing_changed(attempt.failing.as_ref(), verdict.failing.as_ref(), threshold);
-    if !first_ready && !moved && !failing {
+    // One that was ready before this was written down is taken for what it is now.
+    let told =
+        attempt.made_as.is_empty() && !verdict.facts.is_empty() && verdict.state == InstanceState::Ready;
+    if !first_ready && !moved && !failing && !told {
         return Ok(());
     }
     let is_unhealthy = verdict.failing.as_ref().is_some_and(|failing| failing.failures >= threshold);
@@ -36,6 +39,9 @@ pub async fn remember(
         .note(&attempt.id, event, |attempt| {
             if first_ready {
                 attempt.ready_at = Some(now);
+            }
+            if told {
+                attempt.made_as.clone_from(&verdict.facts);
             }
             attempt.addresses.clone_from(&verdict.addresses);
             attempt.private_address.clone_from(&verdict.private_address);

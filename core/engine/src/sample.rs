@@ -96,6 +96,7 @@ pub(crate) fn attempt(slot: &str, created: i64) -> Attempt {
         checks: Vec::new(),
         retire: None,
         replace: None,
+        made_as: BTreeMap::new(),
         peers: BTreeMap::new(),
         slot,
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ec2::types::Instance;
+use aws_sdk_ec2::types::{Instance, Tag};
 use jiff::Timestamp;
+use occopus_engine::drift::TAG;
 use occopus_engine::handler::{Found, Identity, Listed, Observation, ProviderId, ResourceState};
 
 /// The states of instances that exist: what `find` lists.
@@ -23,12 +24,34 @@ pub(crate) fn observation(instance: &Instance) -> Observation {
             addresses.push(address);
         }
     }
-    Observation { state: state(word), detail, addresses, private_address }
+    let state = state(word);
+    let facts = if state == ResourceState::Gone { BTreeMap::new() } else { facts(instance) };
+    Observation { state, detail, addresses, private_address, facts }
+}
+
+/// What can be changed about an instance by hand. Tags of the service itself come and go.
+fn facts(instance: &Instance) -> BTreeMap<String, String> {
+    let mut groups: Vec<&str> =
+        instance.security_groups().iter().filter_map(|group| group.group_id()).collect();
+    groups.sort_unstable();
+    let groups = Some(groups.join(" ")).filter(|groups| !groups.is_empty());
+    let parts = [
+        ("image", text(instance.image_id())),
+        ("instance_type", text(instance.instance_type().map(|kind| kind.as_str()))),
+        ("security_groups", groups),
+        ("subnet", text(instance.subnet_id())),
+    ];
+    let tag = |tag: &Tag| {
+        let key = tag.key().filter(|key| !key.starts_with("aws:"))?;
+        Some((format!("{TAG}{key}"), tag.value().unwrap_or_default().to_owned()))
+    };
+    let parts = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    parts.chain(instance.tags().iter().filter_map(tag)).collect()
 }
 
 /// `instance` as one of Occopus; `None` if its tags do not say whose it is.
 pub(crate) fn listed(instance: &Instance) -> Option<Listed> {
-    let tag = |tag: &aws_sdk_ec2::types::Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
+    let tag = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
     let tags: BTreeMap<String, String> = instance.tags().iter().filter_map(tag).collect();
     let found = Found {
         identity: Identity::from_tags(&tags)?,
@@ -104,5 +127,39 @@ mod tests {
         assert_eq!(observation_all.private_address.as_deref(), Some("10.0.0.1"));
         let twice = all.public_dns_name("").public_ip_address("10.0.0.1").build();
         assert_eq!(observation(&twice).addresses, ["10.0.0.1"]);
+    }
+
+    #[test]
+    fn what_can_be_changed_by_hand_is_told_of_what_exists() {
+        use aws_sdk_ec2::types::GroupIdentifier;
+        let group = |id: &str| GroupIdentifier::builder().group_id(id).build();
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let all = |word: &str| {
+            in_state(word)
+                .instance_type("t2.micro".into())
+                .image_id("ami-1")
+                .subnet_id("subnet-1")
+                .security_groups(group("sg-2"))
+                .security_groups(group("sg-1"))
+                .tags(tag("team", "x"))
+                .tags(tag("aws:autoscaling", "y"))
+                .build()
+        };
+        let told: Vec<String> = observation(&all("running"))
+            .facts
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "image=ami-1",
+                "instance_type=t2.micro",
+                "security_groups=sg-1 sg-2",
+                "subnet=subnet-1",
+                "tag team=x"
+            ]
+        );
+        assert!(observation(&all("terminated")).facts.is_empty());
     }
 }

@@ -246,6 +246,7 @@ pub(super) fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp
         checks: Vec::new(),
         retire: None,
         replace: None,
+        made_as: BTreeMap::new(),
         peers: BTreeMap::new(),
     }
 }

@@ -230,6 +230,7 @@ impl Enactor<'_> {
             checks: Vec::new(),
             retire: None,
             replace: None,
+            made_as: BTreeMap::new(),
             peers: BTreeMap::new(),
         }
     }

@@ -10,6 +10,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::drift;
 use crate::engine::Policy;
 use crate::handler::Found;
 use crate::hold::Holds;
@@ -191,7 +192,9 @@ pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
         Goal::Present => present::plan(situation, policy),
         Goal::Absent => absent::plan(situation),
     };
-    held::hold_back(plan, situation)
+    let mut plan = held::hold_back(plan, situation);
+    plan.notes.extend(drift::notes(situation));
+    plan
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ struct Seen {
     state: String,
     digest: String,
     provider_id: Option<String>,
+    /// What can be changed about it by hand.
+    facts: BTreeMap<String, String>,
 }
 
 impl World {
@@ -57,6 +59,7 @@ impl World {
                 state,
                 digest: attempt.digest.clone(),
                 provider_id: attempt.provider_id.as_ref().map(ToString::to_string),
+                facts: instance.verdict.as_ref().map(|verdict| verdict.facts.clone()).unwrap_or_default(),
             };
             (attempt.id.clone(), seen)
         });
@@ -110,6 +113,18 @@ impl World {
                 Some(now) if now.state != then.state => {
                     lines.push((slot, format!("{slot} was {}, now it is {}", then.state, now.state)));
                 }
+                Some(now) if now.facts != then.facts => {
+                    let names: BTreeSet<&String> = then.facts.keys().chain(now.facts.keys()).collect();
+                    let of = |facts: &BTreeMap<String, String>, name| {
+                        facts.get(name).cloned().unwrap_or_else(|| "absent".to_owned())
+                    };
+                    let differing =
+                        names.into_iter().filter(|name| then.facts.get(*name) != now.facts.get(*name));
+                    lines.extend(differing.map(|name| {
+                        let (then, now) = (of(&then.facts, name), of(&now.facts, name));
+                        (slot, format!("{slot}: {name} was {then}, now it is {now}"))
+                    }));
+                }
                 Some(now) if now != then => {
                     lines.push((slot, format!("{slot} ({}) is not what it was", then.node_id)));
                 }
@@ -162,6 +177,7 @@ mod tests {
             state: state.to_owned(),
             digest: String::new(),
             provider_id: None,
+            facts: BTreeMap::new(),
         }
     }
 

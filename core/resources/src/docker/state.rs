@@ -1,5 +1,6 @@
 //! What the engine says about a container, in Occopus' words. Pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bollard::models::{
@@ -16,7 +17,19 @@ const START_TIME: Duration = Duration::from_secs(60);
 pub(super) fn observation(summary: &ContainerSummary, now: Timestamp) -> Observation {
     let (state, detail) = state(summary, now);
     let addresses = addresses(summary);
-    Observation { state, detail: detail.to_owned(), private_address: addresses.first().cloned(), addresses }
+    let facts = if state == ResourceState::Running { facts(summary) } else { BTreeMap::new() };
+    let private_address = addresses.first().cloned();
+    Observation { state, detail: detail.to_owned(), private_address, addresses, facts }
+}
+
+/// What can be changed about a container by hand: its networks. Image, command and labels are those that it
+/// was created with for as long as it exists.
+fn facts(summary: &ContainerSummary) -> BTreeMap<String, String> {
+    let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let mut names: Vec<&str> = networks.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    let shown = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+    BTreeMap::from([("networks".to_owned(), shown)])
 }
 
 /// State of the listed container `summary`, in the engine's own words where they say more.
@@ -132,6 +145,7 @@ mod tests {
         }));
         assert_eq!(seen.addresses, ["172.17.0.5", "10.1.0.2", "fd00::5"]);
         assert_eq!(seen.private_address.as_deref(), Some("172.17.0.5"));
+        assert_eq!(seen.facts["networks"], "a-later-one bridge empty six");
     }
 
     #[test]
