@@ -3,6 +3,7 @@
 
 mod create;
 mod destroy;
+mod pace;
 mod ready;
 mod schedule;
 mod settle;

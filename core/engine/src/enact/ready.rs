@@ -1,13 +1,18 @@
-//! Waiting until instances are ready or gone: one watcher observes all that are waited for, in batches.
+//! Waiting until instances are ready or gone: one watcher looks at all that are waited for, in batches.
+
+mod waiters;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::{Notify, oneshot};
+use futures::stream::FuturesUnordered;
 
+pub(super) use self::waiters::{Reached, Readiness};
+
+use self::waiters::{Ending, Ticket};
+use super::pace::{Kind, Until};
 use super::{Enactor, Trouble};
 use crate::error::EngineError;
 use crate::event::EventKind;
@@ -18,72 +23,21 @@ use crate::observe::{observing, states};
 use crate::record::Attempt;
 use crate::remember::remember;
 
-/// How a wait ended: as wished, or why it never will.
-type Ending = Result<Reached, String>;
+/// Looks under way at the same time. A look ends with its slowest check: others must not wait for that.
+const LOOKS_AT_ONCE: usize = 8;
+/// However fast the answers come, there is this much time between two looks.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a wait reached.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reached {
-    /// It is ready.
-    Ready,
-    /// It is gone for good.
-    Gone,
-    /// It is not listed.
-    Missing,
+/// One look at some that are waited for.
+struct Look {
+    begun: Duration,
+    attempts: Vec<Attempt>,
+    tickets: BTreeMap<AttemptId, Ticket>,
 }
 
-/// What is waited for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
-    Ready,
-    Gone,
-}
-
-struct Waiter {
-    until: Until,
-    sender: oneshot::Sender<Ending>,
-    /// What was seen last, in words.
-    heard: String,
-}
-
-/// Who is waited for; an attempt is the business of one action at a time.
-#[derive(Default)]
-pub(super) struct Readiness {
-    waiting: Mutex<BTreeMap<AttemptId, Waiter>>,
-    arrived: Notify,
-}
-
-impl Readiness {
-    fn with<T>(&self, use_waiting: impl FnOnce(&mut BTreeMap<AttemptId, Waiter>) -> T) -> T {
-        use_waiting(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn register(&self, id: &AttemptId, until: Until) -> oneshot::Receiver<Ending> {
-        let (sender, receiver) = oneshot::channel();
-        let waiter = Waiter { until, sender, heard: "the back-end gave no answer about it".to_owned() };
-        self.with(|waiting| waiting.insert(id.clone(), waiter));
-        self.arrived.notify_one();
-        receiver
-    }
-
-    fn end(&self, id: &AttemptId, ending: Ending) {
-        if let Some(waiter) = self.with(|waiting| waiting.remove(id)) {
-            // A waiter that was interrupted has gone away, and needs no answer.
-            drop(waiter.sender.send(ending));
-        }
-    }
-
-    fn hear(&self, id: &AttemptId, words: &str) {
-        self.with(|waiting| {
-            if let Some(waiter) = waiting.get_mut(id) {
-                words.clone_into(&mut waiter.heard);
-            }
-        });
-    }
-
-    /// Stops waiting for `id`, and tells what was seen last.
-    fn give_up(&self, id: &AttemptId) -> String {
-        self.with(|waiting| waiting.remove(id)).map(|waiter| waiter.heard).unwrap_or_default()
+impl Look {
+    fn ticket(&self, attempt: &Attempt) -> Ticket {
+        self.tickets.get(&attempt.id).copied().unwrap_or_default()
     }
 }
 
@@ -122,7 +76,14 @@ impl Enactor<'_> {
         until: Until,
         limit: Duration,
     ) -> Result<Result<Ending, String>, Trouble> {
-        let receiver = self.readiness.register(id, until);
+        let now = self.engine.clock.monotonic();
+        let attempt = self.journal.attempt(id);
+        let kind = attempt.as_ref().map_or((until, String::new(), 0), |attempt| kind(until, attempt));
+        let since = match (until, &attempt) {
+            (Until::Ready, Some(attempt)) => now.saturating_sub(self.age(attempt)),
+            _ => now,
+        };
+        let receiver = self.readiness.register(id, kind, since, now);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Trouble::Interrupted),
@@ -131,79 +92,127 @@ impl Enactor<'_> {
         }
     }
 
-    /// Observes all that are waited for until the run ends; returns only on an error of the engine.
+    /// How long ago the back-end accepted it; nothing if the wall clock was set back since.
+    fn age(&self, attempt: &Attempt) -> Duration {
+        let accepted = attempt.accepted_at.unwrap_or(attempt.created_at);
+        Duration::try_from(self.engine.clock.wall().duration_since(accepted)).unwrap_or_default()
+    }
+
+    /// Looks at all that are waited for, each in its own time, until the run ends; returns only on an error
+    /// of the engine.
     pub(super) async fn watch_readiness(&self) -> EngineError {
-        let (first, longest) = self.engine.policy.poll;
-        let mut pause = first;
+        let (clock, first) = (&self.engine.clock, self.engine.policy.poll.0);
+        let mut looks = FuturesUnordered::new();
+        // A back-end that answers fast may be asked more often.
+        let mut pause = SHORTEST_PAUSE.min(first);
+        let mut next_look = Duration::ZERO;
         loop {
-            let (starting, leaving) = (self.waited(Until::Ready), self.waited(Until::Gone));
-            if starting.is_empty() && leaving.is_empty() {
-                pause = first;
-                self.readiness.arrived.notified().await;
-                continue;
+            let now = clock.monotonic();
+            let has_room = looks.len() < LOOKS_AT_ONCE;
+            let due = if has_room && now >= next_look { self.readiness.take_due(now) } else { Vec::new() };
+            if !due.is_empty() {
+                next_look = now + pause;
+                looks.push(self.look(due, now));
             }
-            match tokio::join!(self.look_at(&starting), self.look_after(&leaving)) {
-                (Ok(ready), gone) if ready || gone => pause = first,
-                (Ok(_), _) => pause = (pause * 3 / 2).min(longest),
-                (Err(error), _) => return error,
-            }
+            let next = self.readiness.next_due().filter(|_| has_room).map(|due| due.max(next_look));
             tokio::select! {
                 biased;
-                () = self.readiness.arrived.notified() => pause = first,
-                () = self.engine.clock.sleep(self.engine.random.jitter(pause)) => {}
+                Some(done) = looks.next(), if !looks.is_empty() => match done {
+                    Ok(took) => pause = took.clamp(SHORTEST_PAUSE.min(first), first),
+                    Err(error) => return error,
+                },
+                () = self.readiness.arrival() => {}
+                () = clock.sleep(next.unwrap_or_default().saturating_sub(now)), if next.is_some() => {}
             }
         }
     }
 
-    fn waited(&self, until: Until) -> Vec<Attempt> {
-        self.readiness.with(|waiting| {
-            let ids = waiting.iter().filter(|(_, waiter)| waiter.until == until).map(|(id, _)| id);
-            ids.filter_map(|id| self.journal.attempt(id)).collect()
-        })
+    /// One look at `due`; returns how long the answer took.
+    async fn look(
+        &self,
+        due: Vec<(AttemptId, Until, Ticket)>,
+        begun: Duration,
+    ) -> Result<Duration, EngineError> {
+        let of = |wanted: Until| {
+            let chosen = || due.iter().filter(|(_, until, _)| *until == wanted);
+            Look {
+                begun,
+                attempts: chosen().filter_map(|(id, ..)| self.journal.attempt(id)).collect(),
+                tickets: chosen().map(|(id, _, ticket)| (id.clone(), *ticket)).collect(),
+            }
+        };
+        let (starting, leaving) = (of(Until::Ready), of(Until::Gone));
+        let (first_answer, ()) = tokio::join!(self.look_at(&starting), self.look_after(&leaving));
+        // Whoever the answer left out is looked at again.
+        for (id, _, ticket) in &due {
+            self.look_again(id, *ticket, begun, false);
+        }
+        let ended = self.engine.clock.monotonic();
+        Ok(first_answer?.unwrap_or(ended).saturating_sub(begun))
     }
 
-    /// One look at what is to become ready; tells whether any wait ended.
-    async fn look_at(&self, waited: &[Attempt]) -> Result<bool, EngineError> {
+    /// One look at what is to become ready; tells when the first answer came.
+    async fn look_at(&self, look: &Look) -> Result<Option<Duration>, EngineError> {
         let infra = (self.journal.infra(), self.record.name.as_str());
-        let mut all = pin!(observing(self.engine, infra, waited));
-        let mut any = false;
+        let mut all = pin!(observing(self.engine, infra, &look.attempts));
+        let mut first_answer = None;
         while let Some((attempt, seen)) = all.next().await {
             let now = self.engine.clock.wall();
+            first_answer = first_answer.or(Some(self.engine.clock.monotonic()));
             let verdict = judge(&attempt, &seen, now, &self.engine.policy);
             remember(self.journal, &attempt, &verdict, now).await?;
-            self.readiness.hear(&attempt.id, &verdict.reason);
-            if let Some(ending) = ending(&attempt, &verdict) {
-                if ending.is_err() {
-                    let event =
-                        self.journal.event(EventKind::NodeFailed, Some(&attempt), verdict.reason.clone());
-                    self.journal.commit(Vec::new(), vec![event]).await?;
-                }
-                self.readiness.end(&attempt.id, ending);
-                any = true;
+            let ticket = look.ticket(&attempt);
+            self.readiness.hear(&attempt.id, ticket, &verdict.reason);
+            let Some(ending) = ending(&attempt, &verdict) else {
+                let passes = verdict.failing.as_ref().is_some_and(|failing| failing.passes > 0);
+                self.look_again(&attempt.id, ticket, look.begun, passes);
+                continue;
+            };
+            if ending.is_err() {
+                let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), verdict.reason.clone());
+                self.journal.commit(Vec::new(), vec![event]).await?;
             }
+            let times = (look.begun, self.engine.clock.monotonic());
+            self.readiness.end(&attempt.id, ticket, ending, times);
         }
-        Ok(any)
+        Ok(first_answer)
     }
 
-    /// One look at what is to go; tells whether any wait ended.
-    async fn look_after(&self, leaving: &[Attempt]) -> bool {
-        let mut any = false;
-        for (attempt, seen) in states(self.engine, leaving).await {
-            match seen.resource {
-                Ok(seen) if seen.state == ResourceState::Gone => {
-                    self.readiness.end(&attempt.id, Ok(Reached::Gone));
-                    any = true;
+    /// One look at what is to go.
+    async fn look_after(&self, look: &Look) {
+        for (attempt, seen) in states(self.engine, &look.attempts).await {
+            let (ticket, now) = (look.ticket(&attempt), self.engine.clock.monotonic());
+            let reached = match seen.resource {
+                Ok(seen) if seen.state == ResourceState::Gone => Reached::Gone,
+                Ok(seen) if seen.state == ResourceState::Missing => Reached::Missing,
+                Ok(seen) => {
+                    let heard = format!("it is still there ({})", seen.detail);
+                    self.readiness.hear(&attempt.id, ticket, &heard);
+                    continue;
                 }
-                Ok(seen) if seen.state == ResourceState::Missing => {
-                    self.readiness.end(&attempt.id, Ok(Reached::Missing));
-                    any = true;
+                Err(reason) => {
+                    self.readiness.hear(&attempt.id, ticket, &reason);
+                    continue;
                 }
-                Ok(seen) => self.readiness.hear(&attempt.id, &format!("it is still there ({})", seen.detail)),
-                Err(reason) => self.readiness.hear(&attempt.id, &reason),
-            }
+            };
+            self.readiness.end(&attempt.id, ticket, Ok(reached), (look.begun, now));
         }
-        any
     }
+
+    /// Plans the next look at one that is still waited for. One that has begun to pass its checks has to
+    /// pass them for a while, so that haste is no use, and waiting long neither.
+    fn look_again(&self, id: &AttemptId, ticket: Ticket, begun: Duration, passes: bool) {
+        let (now, (first, longest)) = (self.engine.clock.monotonic(), self.engine.policy.poll);
+        let shortest = if passes { first } else { SHORTEST_PAUSE.min(first) };
+        let longest = if passes { first } else { longest };
+        self.readiness.look_again(id, ticket, (begun, now), |pause| {
+            self.engine.random.jitter(pause.clamp(shortest, longest.max(shortest)))
+        });
+    }
+}
+
+fn kind(until: Until, attempt: &Attempt) -> Kind {
+    (until, attempt.node.definition.clone(), attempt.implementation_index)
 }
 
 fn ending(attempt: &Attempt, verdict: &Verdict) -> Option<Ending> {

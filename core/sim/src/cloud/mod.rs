@@ -228,7 +228,8 @@ impl State {
         let filled = now.saturating_sub(bucket.filled_at).as_secs_f64() * rate.per_second;
         bucket.left = (bucket.left + filled).min(full);
         bucket.filled_at = now;
-        let enough = bucket.left >= 1.0;
+        // Many small fillings do not add up to exactly one.
+        let enough = bucket.left >= 1.0 - 1e-6;
         if enough {
             bucket.left -= 1.0;
         }
