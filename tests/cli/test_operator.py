@@ -35,6 +35,7 @@ def test_what_is_paused_is_left_alone_until_it_is_resumed(cli: Cli) -> None:
     assert "held: 'client' is paused by" in shown and "new kernel" in shown
     assert shown.splitlines()[-1] == f"next: occopus resume {infra} --node client"
     assert "new kernel" in cli.run("events", "pair").out
+    assert "built, client paused" in cli.run("list").out
     cli.run("resume", "pair", "--node", "client")
     cli.run("maintain", "pair")
     after = cli.slots(infra)

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use occopus::Error;
+use occopus::engine::hold::Hold;
 use occopus::engine::record::{Goal, InfraRecord};
 use serde_json::json;
 
@@ -12,9 +13,13 @@ use crate::words::{ago, table};
 pub(super) async fn run(session: &Session) -> Result<u8, Error> {
     let output = &session.output;
     let occopus = session.open().await?;
-    let records = occopus.list().await?;
+    let mut all = Vec::new();
+    for record in occopus.list().await? {
+        let holds = occopus.holds(&record.id).await?;
+        all.push((record, holds));
+    }
     if output.is_json() {
-        for record in &records {
+        for (record, holds) in &all {
             output.json(&json!({
                 "schema": 1,
                 "infra_id": record.id,
@@ -22,12 +27,13 @@ pub(super) async fn run(session: &Session) -> Result<u8, Error> {
                 "state": state(record),
                 "generation": record.generation,
                 "created_at": record.created_at,
+                "holds": holds,
             }));
         }
-    } else if records.is_empty() {
+    } else if all.is_empty() {
         output.say(&format!("no infrastructures in {}", occopus.store_location()));
     } else {
-        output.result(&text(&records, Timestamp::now()));
+        output.result(&text(&all, Timestamp::now()));
     }
     for original in occopus.originals().await? {
         output.say(&original.to_string());
@@ -44,16 +50,27 @@ fn state(record: &InfraRecord) -> &'static str {
     }
 }
 
-fn text(records: &[InfraRecord], now: Timestamp) -> String {
+fn text(all: &[(InfraRecord, Vec<Hold>)], now: Timestamp) -> String {
     let mut rows = vec![["NAME", "ID", "STATE", "BUILT"].map(str::to_owned)];
-    rows.extend(records.iter().map(|record| {
-        [record.name.clone(), record.id.to_string(), state(record).to_owned(), ago(now, record.created_at)]
+    rows.extend(all.iter().map(|(record, holds)| {
+        let state = words(record, holds);
+        [record.name.clone(), record.id.to_string(), state, ago(now, record.created_at)]
     }));
     table(&rows, |_, _, cell| cell.to_owned()).join("\n")
 }
 
+/// The state and what operators hold, such as `built, worker paused`.
+fn words(record: &InfraRecord, holds: &[Hold]) -> String {
+    let held = holds.iter().map(|hold| match &hold.node {
+        Some(node) => format!("{node} {}", hold.kind.participle()),
+        None => hold.kind.participle().to_owned(),
+    });
+    std::iter::once(state(record).to_owned()).chain(held).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
+    use occopus::engine::hold::HoldKind;
     use occopus::engine::ids::InfraId;
 
     use super::*;
@@ -72,17 +89,25 @@ mod tests {
             closed_at: None,
             rollout: None,
         };
+        let hold = Hold {
+            kind: HoldKind::Pause,
+            node: Some("worker".to_owned()),
+            reason: String::new(),
+            actor: String::new(),
+            since: at(0),
+            until: None,
+        };
         let records = [
-            record("a1", Goal::Present, true),
-            record("b2", Goal::Present, false),
-            record("c3", Goal::Absent, true),
+            (record("a1", Goal::Present, true), vec![hold]),
+            (record("b2", Goal::Present, false), Vec::new()),
+            (record("c3", Goal::Absent, true), Vec::new()),
         ];
         assert_eq!(
             text(&records, at(300)),
-            "NAME  ID  STATE       BUILT\n\
-             demo  a1  built       5 min ago\n\
-             demo  b2  unfinished  5 min ago\n\
-             demo  c3  destroying  5 min ago"
+            "NAME  ID  STATE                 BUILT\n\
+             demo  a1  built, worker paused  5 min ago\n\
+             demo  b2  unfinished            5 min ago\n\
+             demo  c3  destroying            5 min ago"
         );
     }
 }
