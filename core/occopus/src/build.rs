@@ -320,6 +320,9 @@ impl Occopus {
         });
         let warnings = missing.chain(obstacles).chain(requests);
         plan.notes.extend(warnings.map(|text| Note::Warning { text }));
+        if prepared.exists {
+            plan.notes.extend(self.extras(&situation).await?);
+        }
         Ok((plan, situation))
     }
 

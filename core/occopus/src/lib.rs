@@ -24,6 +24,7 @@ mod crash;
 mod credentials;
 mod define;
 mod error;
+mod extras;
 mod flaws;
 mod graph;
 mod history;

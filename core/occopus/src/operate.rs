@@ -179,7 +179,10 @@ impl Occopus {
 
     /// What a pass over `infra` would do. Changes nothing.
     pub async fn plan(&self, infra: &InfraId) -> Result<Plan, Error> {
-        Ok(survey(&self.engine, infra, Order::Parallel).await?.plan)
+        let survey = survey(&self.engine, infra, Order::Parallel).await?;
+        let mut plan = survey.plan;
+        plan.notes.extend(self.extras(&survey.situation).await?);
+        Ok(plan)
     }
 
     /// Stored events of `infra` after the one numbered `after` (empty for all), with their numbers.
