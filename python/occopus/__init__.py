@@ -35,27 +35,25 @@ from .errors import (
     UnknownInfrastructureError,
     UsageError,
 )
+from .history import Change, Generation
+from .inventory import Host, Inventory, Outputs
 from .model import (
     Action,
-    Adopted,
     BuildResult,
     Event,
     FailedAction,
     Hold,
     Infrastructure,
     Instance,
-    LeftBehind,
     Log,
     Node,
-    Orphan,
-    Orphans,
     PassResult,
     Plan,
     Replacing,
     ScaleResult,
     Status,
-    Unasked,
 )
+from .orphans import Adopted, LeftBehind, Orphan, Orphans, Unasked
 
 if TYPE_CHECKING:
     from ._aio import AsyncOccopus
@@ -67,6 +65,7 @@ __all__ = [
     "BuildFailedError",
     "BuildResult",
     "BusyError",
+    "Change",
     "CheckedFile",
     "CredentialsError",
     "DescriptorError",
@@ -74,9 +73,12 @@ __all__ = [
     "Event",
     "Explanation",
     "FailedAction",
+    "Generation",
     "Hold",
+    "Host",
     "Infrastructure",
     "Instance",
+    "Inventory",
     "LeftBehind",
     "Log",
     "Node",
@@ -85,6 +87,7 @@ __all__ = [
     "OccopusError",
     "Orphan",
     "Orphans",
+    "Outputs",
     "PassResult",
     "Plan",
     "Problem",

@@ -13,20 +13,20 @@ from typing import Optional
 from . import _calls, _loop, _native
 from ._calls import OnEvent, PathType, Replace, Result, Subject
 from ._errors import typed_errors
+from .history import Generation
+from .inventory import Inventory, Outputs
 from .model import (
-    Adopted,
     BuildResult,
     Event,
     Hold,
     Infrastructure,
-    LeftBehind,
     Log,
-    Orphans,
     PassResult,
     Plan,
     ScaleResult,
     Status,
 )
+from .orphans import Adopted, LeftBehind, Orphans
 
 
 class AsyncOccopus:
@@ -116,9 +116,10 @@ class AsyncOccopus:
         variables: Optional[Mapping[str, object]] = None,
         vars_files: Iterable[PathType] = (),
         replace: Replace = None,
+        save: Optional[PathType] = None,
     ) -> Plan:
         """Return what would be done and why; see :meth:`Occopus.plan`."""
-        return await self._do(_calls.plan(description, nodes, infra, variables, vars_files, replace))
+        return await self._do(_calls.plan(description, nodes, infra, variables, vars_files, replace, save))
 
     async def build(
         self,
@@ -138,6 +139,30 @@ class AsyncOccopus:
         """Build an infrastructure, or change a running one; see :meth:`Occopus.build`."""
         subject = Subject(description, nodes, infra, variables, vars_files, replace, create, new)
         return await self._do(_calls.build(subject, rollback, sequential), on_event)
+
+    async def build_saved(
+        self, plan: PathType, *, rollback: bool = False, on_event: Optional[OnEvent] = None
+    ) -> BuildResult:
+        """Carry a saved plan out: exactly it, or nothing. See :meth:`Occopus.build_saved`."""
+        return await self._do(_calls.build_saved(plan, rollback), on_event)
+
+    async def history(self, infra: str) -> builtins.list[Generation]:
+        """Return the descriptions of an infrastructure, oldest first. See :meth:`Occopus.history`."""
+        return await self._do(_calls.history(infra))
+
+    async def rollback(
+        self, infra: str, generation: int, *, replace: Replace = None, on_event: Optional[OnEvent] = None
+    ) -> BuildResult:
+        """Change an infrastructure back to an earlier description. See :meth:`Occopus.rollback`."""
+        return await self._do(_calls.rollback(infra, generation, replace), on_event)
+
+    async def outputs(self, infra: str, name: Optional[str] = None) -> Outputs:
+        """Return what the ``outputs`` of the description come to. See :meth:`Occopus.outputs`."""
+        return await self._do(_calls.outputs(infra, name))
+
+    async def inventory(self, infra: str) -> Inventory:
+        """Return the living instances, as other programs want to have them. See :meth:`Occopus.inventory`."""
+        return await self._do(_calls.inventory(infra))
 
     async def maintain(self, infra: str, *, on_event: Optional[OnEvent] = None) -> PassResult:
         """Look after an infrastructure once; see :meth:`Occopus.maintain`."""

@@ -13,20 +13,20 @@ from typing import Optional
 from . import _calls, _native
 from ._calls import OnEvent, PathType, Replace, Result, Subject
 from ._errors import typed_errors
+from .history import Generation
+from .inventory import Inventory, Outputs
 from .model import (
-    Adopted,
     BuildResult,
     Event,
     Hold,
     Infrastructure,
-    LeftBehind,
     Log,
-    Orphans,
     PassResult,
     Plan,
     ScaleResult,
     Status,
 )
+from .orphans import Adopted, LeftBehind, Orphans
 
 
 class Occopus:
@@ -120,6 +120,7 @@ class Occopus:
         variables: Optional[Mapping[str, object]] = None,
         vars_files: Iterable[PathType] = (),
         replace: Replace = None,
+        save: Optional[PathType] = None,
     ) -> Plan:
         """Return what would be done and why; change nothing.
 
@@ -131,13 +132,14 @@ class Occopus:
             variables: Variables of the infrastructure, over those of the description and of ``vars_files``.
             vars_files: YAML files of variables, over those of the description.
             replace: Which outdated instances a build would replace; see :meth:`build`.
+            save: A file to save the plan in, for :meth:`build_saved`; readable by its owner only.
 
         Raises:
             DescriptorError: A file is wrong.
             UsageError: A node has no usable definition, or neither description nor infra is given.
             UnknownInfrastructureError: There is no such infrastructure.
         """
-        return self._do(_calls.plan(description, nodes, infra, variables, vars_files, replace))
+        return self._do(_calls.plan(description, nodes, infra, variables, vars_files, replace, save))
 
     def build(
         self,
@@ -183,6 +185,77 @@ class Occopus:
         """
         subject = Subject(description, nodes, infra, variables, vars_files, replace, create, new)
         return self._do(_calls.build(subject, rollback, sequential), on_event)
+
+    def build_saved(
+        self, plan: PathType, *, rollback: bool = False, on_event: Optional[OnEvent] = None
+    ) -> BuildResult:
+        """Carry a saved plan out: exactly it, or nothing.
+
+        Args:
+            plan: The file that :meth:`plan` saved.
+            rollback: Destroy a first build that failed or was interrupted.
+            on_event: Called with each event while it happens, in the calling thread.
+
+        Raises:
+            UsageError: The world has moved on since; the message says how. Nothing was changed.
+            BuildFailedError: Something could not be made ready.
+            BusyError: Another process holds the lease; nothing was changed.
+        """
+        return self._do(_calls.build_saved(plan, rollback), on_event)
+
+    def history(self, infra: str) -> builtins.list[Generation]:
+        """Return the descriptions of an infrastructure, oldest first.
+
+        Args:
+            infra: The infrastructure.
+
+        Raises:
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.history(infra))
+
+    def rollback(
+        self, infra: str, generation: int, *, replace: Replace = None, on_event: Optional[OnEvent] = None
+    ) -> BuildResult:
+        """Change an infrastructure back to an earlier description.
+
+        Args:
+            infra: The infrastructure.
+            generation: Number of the description; see :meth:`history`.
+            replace: Which outdated instances are replaced; see :meth:`build`.
+            on_event: Called with each event while it happens, in the calling thread.
+
+        Raises:
+            BuildFailedError: Something could not be made ready; the change was undone.
+            UsageError: There is no such description.
+            UnknownInfrastructureError: There is no such infrastructure.
+            BusyError: Another process holds the lease; nothing was changed.
+        """
+        return self._do(_calls.rollback(infra, generation, replace), on_event)
+
+    def outputs(self, infra: str, name: Optional[str] = None) -> Outputs:
+        """Return what the ``outputs`` of the description come to.
+
+        Args:
+            infra: The infrastructure.
+            name: Only this output.
+
+        Raises:
+            UsageError: There is no such output.
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.outputs(infra, name))
+
+    def inventory(self, infra: str) -> Inventory:
+        """Return the living instances, as other programs want to have them.
+
+        Args:
+            infra: The infrastructure.
+
+        Raises:
+            UnknownInfrastructureError: There is no such infrastructure.
+        """
+        return self._do(_calls.inventory(infra))
 
     def maintain(self, infra: str, *, on_event: Optional[OnEvent] = None) -> PassResult:
         """Look after an infrastructure once: heal it, and carry scaling requests out.

@@ -11,22 +11,22 @@ from os import PathLike
 from typing import Any, Callable, Generic, Optional, TypeVar, Union
 
 from .errors import BuildFailedError, DestroyIncompleteError, ResourceError, StoppedError, from_native
+from .history import Generation
+from .inventory import Inventory, Outputs
 from .model import (
-    Adopted,
     BuildResult,
     Event,
     FailedAction,
     Hold,
     Infrastructure,
-    LeftBehind,
     Log,
-    Orphans,
     PassResult,
     Plan,
     Replacing,
     ScaleResult,
     Status,
 )
+from .orphans import Adopted, LeftBehind, Orphans
 
 PathType = Union[str, "PathLike[str]"]
 OnEvent = Callable[[Event], object]
@@ -47,7 +47,7 @@ class Call(Generic[Result]):
     read: Callable[[Any], Result]
 
 
-def call(name: str, read: Callable[[Any], Result], **arguments: object) -> Call[Result]:
+def call(name: str, read: Callable[[Any], Result], /, **arguments: object) -> Call[Result]:
     """Return the call with this name."""
     return Call(json.dumps({"call": name, **arguments}), read)
 
@@ -89,7 +89,6 @@ class Subject:
 
     def request(self) -> dict[str, object]:
         """Return it as plain data."""
-        replacing = Replacing() if self.replace is True else self.replace or None
         return {
             "description": os.fspath(self.description),
             "nodes": paths(self.nodes),
@@ -98,7 +97,7 @@ class Subject:
             "new": self.new,
             "variables": dict(self.variables or {}),
             "vars_files": paths(self.vars_files),
-            "replace": None if replacing is None else {**asdict(replacing)},
+            "replace": _replacing(self.replace),
         }
 
 
@@ -119,20 +118,57 @@ def plan(
     variables: Optional[Mapping[str, object]],
     vars_files: Iterable[PathType],
     replace: Replace,
+    save: Optional[PathType],
 ) -> Call[Plan]:
     """Plan a build or a pass."""
     if description is not None:
         new = infra is None
         subject = Subject(description, nodes, infra, variables, vars_files, replace, new=new)
-        return call("plan", Plan.from_json, request=subject.request())
+        return call("plan", Plan.from_json, request=subject.request(), save=optional_path(save))
     if infra is None:
         raise from_native("usage", "plan needs a description, an infrastructure, or both", None)
+    if save is not None:
+        raise from_native("usage", "only the plan of a description can be saved", None)
     return call("plan_pass", Plan.from_json, infra=infra)
 
 
 def build(subject: Subject, rollback: bool, sequential: bool) -> Call[BuildResult]:
     """Build or change an infrastructure."""
     return call("build", _built, request=subject.request(), rollback=rollback, sequential=sequential)
+
+
+def build_saved(plan: PathType, rollback: bool) -> Call[BuildResult]:
+    """Carry a saved plan out."""
+    return call("build_saved", _built, plan=os.fspath(plan), rollback=rollback)
+
+
+def rollback(infra: str, generation: int, replace: Replace) -> Call[BuildResult]:
+    """Go back to an earlier description."""
+    return call("rollback", _built, infra=infra, generation=generation, replace=_replacing(replace))
+
+
+def _replacing(replace: Replace) -> Optional[dict[str, object]]:
+    replacing = Replacing() if replace is True else replace or None
+    return None if replacing is None else {**asdict(replacing)}
+
+
+def history(infra: str) -> Call[list[Generation]]:
+    """List the descriptions."""
+
+    def read(answer: dict[str, Any]) -> list[Generation]:
+        return [Generation.from_json(entry) for entry in answer["generations"]]
+
+    return call("history", read, infra=infra)
+
+
+def outputs(infra: str, name: Optional[str]) -> Call[Outputs]:
+    """Render the outputs."""
+    return call("outputs", lambda answer: Outputs(**answer), infra=infra, name=name)
+
+
+def inventory(infra: str) -> Call[Inventory]:
+    """List the living instances for other programs."""
+    return call("inventory", Inventory.from_json, infra=infra)
 
 
 def _built(report: dict[str, Any]) -> BuildResult:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Optional
 
+from ._times import optional_time, time
+from .history import Change
+
 # Entries of a JSON object; what is in them is checked by the dataclasses' readers below.
 _Json = dict[str, Any]
-
-
-def _time(text: str) -> datetime:
-    """Read an RFC 3339 time; what is finer than microseconds is cut off."""
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
-
-
-def _optional_time(text: Optional[str]) -> Optional[datetime]:
-    return None if text is None else _time(text)
 
 
 @dataclass(frozen=True)
@@ -43,16 +36,19 @@ class Plan:
     Attributes:
         actions: The actions.
         notes: Warnings, and what has to wait and why.
+        changes: What a build would change about the description in force.
     """
 
     actions: tuple[Action, ...]
     notes: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
 
     @classmethod
     def from_json(cls, entry: _Json) -> Plan:
         """Read a plan from its JSON form."""
         actions = tuple(Action(a["slot"], a["action"], a["cause"]) for a in entry["actions"])
-        return cls(actions, tuple(_note(note) for note in entry["notes"]))
+        changes = tuple(Change.from_json(change) for change in entry.get("changes", ()))
+        return cls(actions, tuple(_note(note) for note in entry["notes"]), changes)
 
 
 def _note(note: _Json) -> str:
@@ -186,7 +182,7 @@ class Event:
     def from_json(cls, entry: _Json, number: str = "") -> Event:
         """Read an event from its JSON form."""
         return cls(
-            _time(entry["time"]),
+            time(entry["time"]),
             entry["infra_id"],
             entry["event"],
             entry.get("slot"),
@@ -221,7 +217,7 @@ class Infrastructure:
     @classmethod
     def from_json(cls, entry: _Json) -> Infrastructure:
         """Read an infrastructure from its JSON form."""
-        created_at = _time(entry["created_at"])
+        created_at = time(entry["created_at"])
         return cls(entry["id"], entry["name"], entry["goal"], entry["generation"], created_at)
 
 
@@ -340,8 +336,8 @@ class Hold:
             entry.get("node"),
             entry["reason"],
             entry["actor"],
-            _time(entry["since"]),
-            _optional_time(entry.get("until")),
+            time(entry["since"]),
+            optional_time(entry.get("until")),
         )
 
 
@@ -392,9 +388,9 @@ class Status:
             entry["health"],
             entry["goal"],
             entry["generation"],
-            _time(entry["created_at"]),
-            _time(entry["observed_at"]),
-            _optional_time(entry.get("maintained_at")),
+            time(entry["created_at"]),
+            time(entry["observed_at"]),
+            optional_time(entry.get("maintained_at")),
             entry.get("controller"),
             entry["store"],
             tuple(Node.from_json(node) for node in entry["nodes"]),
@@ -431,114 +427,3 @@ class Log:
     def from_json(cls, entry: list[str]) -> Log:
         """Read a log from its JSON form."""
         return cls(*entry)
-
-
-@dataclass(frozen=True)
-class LeftBehind:
-    """An instance that was given up: it may still exist and cost money.
-
-    Attributes:
-        slot: The slot it was in.
-        node_id: The instance.
-        provider_id: What the back-end calls it; ``None`` if that was never known.
-        place: Where it is.
-    """
-
-    slot: str
-    node_id: str
-    provider_id: Optional[str]
-    place: str
-
-    @classmethod
-    def from_json(cls, entry: _Json) -> LeftBehind:
-        """Read an instance that was given up from its JSON form."""
-        return cls(entry["slot"], entry["node_id"], entry["provider_id"], entry["place"])
-
-
-@dataclass(frozen=True)
-class Orphan:
-    """A resource with tags of Occopus that belongs to nothing known.
-
-    Attributes:
-        provider_id: What the back-end calls it.
-        place: Where it is.
-        store: The store that its tags name.
-        infra_id: The infrastructure that its tags name.
-        infra_name: The name of that, if it is known.
-        slot: The slot that its tags name.
-        node_id: The instance that its tags name.
-        state: Its state, as the back-end tells.
-        created_at: When it was made, where the back-end tells.
-        reason: Why it belongs to nothing, in words.
-        adoptable: Whether its slot is there and empty, so that it can be taken back.
-    """
-
-    provider_id: str
-    place: str
-    store: str
-    infra_id: str
-    infra_name: Optional[str]
-    slot: str
-    node_id: str
-    state: str
-    created_at: Optional[datetime]
-    reason: str
-    adoptable: bool
-
-    @classmethod
-    def from_json(cls, entry: _Json) -> Orphan:
-        """Read an orphan from its JSON form."""
-        entry = {**entry, "created_at": _optional_time(entry["created_at"])}
-        return cls(**entry)
-
-
-@dataclass(frozen=True)
-class Unasked:
-    """A place that could not be asked.
-
-    Attributes:
-        place: The place.
-        reason: Why.
-    """
-
-    place: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Orphans:
-    """What belongs to nothing known.
-
-    Attributes:
-        ours: What carries the tags of this store.
-        foreign: What carries the tags of another store; never touched.
-        unasked: Places that could not be asked: there may be more.
-    """
-
-    ours: tuple[Orphan, ...]
-    foreign: tuple[Orphan, ...]
-    unasked: tuple[Unasked, ...]
-
-    @classmethod
-    def from_json(cls, entry: _Json) -> Orphans:
-        """Read orphans from their JSON form."""
-        return cls(
-            tuple(Orphan.from_json(orphan) for orphan in entry["ours"]),
-            tuple(Orphan.from_json(orphan) for orphan in entry["foreign"]),
-            tuple(Unasked(**place) for place in entry["unasked"]),
-        )
-
-
-@dataclass(frozen=True)
-class Adopted:
-    """An orphan that was taken back.
-
-    Attributes:
-        infra_id: Its infrastructure.
-        slot: Its slot.
-        node_id: The instance.
-    """
-
-    infra_id: str
-    slot: str
-    node_id: str

@@ -133,6 +133,52 @@ def test_events_are_followed_by_a_plain_loop(built) -> None:
     assert [event.number for event in built.events(seen[0].infra_id)] == [event.number for event in seen]
 
 
+def test_a_saved_plan_is_carried_out_exactly_or_not_at_all(project) -> None:
+    engine = project.open()
+    engine.define(project.nodes)
+    saved = project.folder / "saved.plan"
+    plan = engine.plan(project.infra, save=saved)
+    assert saved.stat().st_mode & 0o777 == 0o600
+    built = engine.build_saved(saved)
+    assert {action.slot for action in plan.actions} == {i.slot for i in engine.status("pair").instances()}
+    with pytest.raises(occopus.UsageError):
+        engine.build_saved(saved)
+    with pytest.raises(occopus.UsageError, match="only the plan of a description"):
+        engine.plan(infra=built.infra_id, save=saved)
+
+
+def test_history_tells_what_changed_and_leads_back(project, built) -> None:
+    text = project.infra.read_text().replace("max: 3", "max: 2")
+    smaller = project.write("smaller.yaml", text)
+    (change,) = built.plan(smaller, infra="pair").changes
+    assert (change.what, change.node, change.differs) == ("changed", "server", ("scaling.max: 3, now 2",))
+    built.build(smaller, infra="pair")
+    built.rollback("pair", 1)
+    generations = built.history("pair")
+    assert [entry.in_force for entry in generations] == [False, False, True]
+    assert generations[1].changes == (change,)
+    assert "occopus (Python) rollback" in generations[2].author
+    assert built.status("pair").nodes[0].max == 3
+    with pytest.raises(occopus.UsageError, match="no description 9"):
+        built.rollback("pair", 9)
+
+
+def test_outputs_and_inventory_tell_where_the_instances_are(project) -> None:
+    text = project.infra.read_text() + "outputs:\n  url: http://{{getip('server')}}:8080/\n"
+    engine = project.open()
+    engine.build(project.write("told.yaml", text), nodes=[project.nodes])
+    address = engine.status("pair").instances("server")[0].addresses[0]
+    assert engine.outputs("pair") == occopus.Outputs({"url": f"http://{address}:8080/"}, {})
+    inventory = engine.inventory("pair")
+    assert [(host.slot, host.address) for host in inventory.hosts if host.slot == "server/1"] == [
+        ("server/1", address)
+    ]
+    for listed in (inventory.ansible, inventory.ssh_config, inventory.hosts_file):
+        assert address in listed
+    with pytest.raises(occopus.UsageError, match="url"):
+        engine.outputs("pair", "nothing")
+
+
 def test_files_are_validated_without_a_store(project) -> None:
     assert occopus.validate([project.infra, project.nodes], store=project.store).ok
     bad = project.write("bad.yaml", "infra_name: a.b\nnodes: []\nuser_id: x\n")

@@ -138,7 +138,8 @@ def test_every_exported_name_exists_and_is_documented() -> None:
 
 
 USE_OF_EVERYTHING = """
-from datetime import datetime
+import asyncio
+from datetime import datetime, timedelta
 from typing import Optional
 import occopus
 
@@ -160,6 +161,27 @@ known: list[occopus.Infrastructure] = engine.list()
 events: list[occopus.Event] = engine.events(built.infra_id)
 logs: list[occopus.Log] = engine.logs(built.infra_id)
 graph: str = engine.graph(built.infra_id, "mermaid")
+hold: occopus.Hold = engine.pause(built.infra_id, duration=timedelta(hours=1))
+lifted: Optional[occopus.Hold] = engine.resume(built.infra_id)
+changed = engine.build("infra.yaml", infra="a", replace=occopus.Replacing(only=["worker+deps"]))
+stale: list[Optional[str]] = [instance.stale for instance in status.instances()]
+orphans: tuple[occopus.Orphan, ...] = engine.orphans().ours
+problems_found: tuple[occopus.Problem, ...] = occopus.validate(["infra.yaml"]).errors
+history: list[occopus.Generation] = engine.history("a")
+outputs: dict[str, str] = engine.outputs("a").values
+for event in engine.follow("a"):
+    show(event)
+
+async def main() -> None:
+    async with occopus.AsyncOccopus(store="x.db") as engine:
+        built: occopus.BuildResult = await engine.build("infra.yaml", on_event=show)
+        async for event in engine.follow(built.infra_id):
+            show(event)
+        scaled: occopus.ScaleResult = await engine.scale(built.infra_id, "worker", count=2, wait=True)
+        done: bool = scaled.done
+        await asyncio.wait_for(engine.watch(interval=5.0), 60)
+
+asyncio.run(main())
 try:
     engine.destroy(built.infra_id)
 except occopus.DestroyIncompleteError as error:

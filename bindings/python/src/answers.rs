@@ -51,6 +51,29 @@ pub(crate) async fn logs(occopus: &Occopus, infra: &InfraId, which: Option<&str>
     Ok(logs.into())
 }
 
+/// The outputs that have a value, and why others have none.
+pub(crate) async fn outputs(occopus: &Occopus, infra: &InfraId, name: Option<&str>) -> Result<Value, Error> {
+    let (mut values, mut errors) = (BTreeMap::new(), BTreeMap::new());
+    for (name, result) in occopus.outputs(infra, name).await? {
+        match result {
+            Ok(value) => values.insert(name, value),
+            Err(reason) => errors.insert(name, reason),
+        };
+    }
+    Ok(json!({"values": values, "errors": errors}))
+}
+
+/// The living instances, as data and as other programs want to have them.
+pub(crate) async fn inventory(occopus: &Occopus, infra: &InfraId) -> Result<Value, Error> {
+    let inventory = occopus.inventory(infra).await?;
+    Ok(json!({
+        "inventory": inventory,
+        "ansible": inventory.ansible(),
+        "ssh_config": inventory.ssh_config(),
+        "hosts_file": inventory.hosts_file(),
+    }))
+}
+
 /// The node and the node id of the instance that `text` names by slot, node id or address.
 pub(crate) fn instance(status: &Status, text: &str) -> Result<(String, String), Error> {
     let slots = || status.nodes.iter().flat_map(|node| &node.slots);

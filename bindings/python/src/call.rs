@@ -26,6 +26,28 @@ pub(crate) enum Call {
     },
     Plan {
         request: Request,
+        /// Where to save it.
+        save: Option<PathBuf>,
+    },
+    /// Carries a saved plan out.
+    BuildSaved {
+        plan: PathBuf,
+        rollback: bool,
+    },
+    Rollback {
+        infra: String,
+        generation: u64,
+        replace: Option<Replace>,
+    },
+    History {
+        infra: String,
+    },
+    Outputs {
+        infra: String,
+        name: Option<String>,
+    },
+    Inventory {
+        infra: String,
     },
     /// The plan of the next pass.
     PlanPass {
@@ -129,10 +151,16 @@ pub(crate) struct Request {
 /// Which outdated instances are replaced.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Replace {
+pub(crate) struct Replace {
     only: Vec<String>,
     exclude: Vec<String>,
     cascade: bool,
+}
+
+impl From<Replace> for Replacing {
+    fn from(Replace { only, exclude, cascade }: Replace) -> Self {
+        Self { only, exclude, cascade }
+    }
 }
 
 impl From<Request> for BuildRequest {
@@ -143,12 +171,10 @@ impl From<Request> for BuildRequest {
             None if request.new => Target::New,
             None => Target::First,
         };
-        let replacing =
-            request.replace.map(|Replace { only, exclude, cascade }| Replacing { only, exclude, cascade });
         Self {
             definitions: request.nodes,
             variables: variables(request.variables, request.vars_files),
-            replacing,
+            replacing: request.replace.map(Into::into),
             ..Self::new(Input::File(request.description), target)
         }
     }
@@ -191,7 +217,10 @@ impl Call {
         matches!(
             self,
             Self::Open
-                | Self::Plan { .. }
+                | Self::Plan { save: None, .. }
+                | Self::History { .. }
+                | Self::Outputs { .. }
+                | Self::Inventory { .. }
                 | Self::PlanPass { .. }
                 | Self::Status { .. }
                 | Self::List
@@ -209,11 +238,20 @@ impl Call {
         match self {
             Self::Open => Ok(json!({"store": occopus.store_location()})),
             Self::Define { path } => operate::define(occopus, &path).await,
-            Self::Plan { request } => operate::plan(occopus, &request.into()).await,
+            Self::Plan { request, save } => operate::plan(occopus, &request.into(), save.as_deref()).await,
             Self::PlanPass { infra } => Ok(json!(occopus.plan(&context.resolve(&infra).await?).await?)),
             Self::Build { request, rollback, sequential } => {
                 operate::build(context, &request.into(), rollback, sequential).await
             }
+            Self::BuildSaved { plan, rollback } => operate::build_saved(context, &plan, rollback).await,
+            Self::Rollback { infra, generation, replace } => {
+                operate::rollback(context, &infra, generation, replace.map(Into::into)).await
+            }
+            Self::History { infra } => Ok(json!(occopus.history(&context.resolve(&infra).await?).await?)),
+            Self::Outputs { infra, name } => {
+                answers::outputs(occopus, &context.resolve(&infra).await?, name.as_deref()).await
+            }
+            Self::Inventory { infra } => answers::inventory(occopus, &context.resolve(&infra).await?).await,
             Self::Maintain { infra } => operate::maintain(context, &infra).await,
             Self::Watch { infras, interval } => watch::watch(context, &infras, interval).await,
             Self::Scale { infra, node, change, wait } => {

@@ -7,7 +7,7 @@ use occopus::engine::hold::HoldKind;
 use occopus::engine::ids::InfraId;
 use occopus::engine::plan::Order;
 use occopus::engine::record::ScaleChange;
-use occopus::{BuildRequest, Error, GraphFormat, HoldRequest, Occopus, Run};
+use occopus::{BuildRequest, Error, GraphFormat, HoldRequest, Occopus, Prepared, Replacing, Run, SavedPlan};
 use serde_json::{Value, json};
 
 use crate::answers;
@@ -18,10 +18,25 @@ pub(crate) async fn define(occopus: &Occopus, path: &Path) -> Result<Value, Erro
     Ok(definitions.into_iter().map(|definition| definition.name).collect())
 }
 
-pub(crate) async fn plan(occopus: &Occopus, request: &BuildRequest) -> Result<Value, Error> {
+/// The plan, with what it changes about the description. It can be saved.
+pub(crate) async fn plan(
+    occopus: &Occopus,
+    request: &BuildRequest,
+    save: Option<&Path>,
+) -> Result<Value, Error> {
     let prepared = occopus.prepare(request).await?;
-    let (plan, _) = occopus.preview(&prepared, Order::Parallel).await?;
-    Ok(json!(plan))
+    let plan = match save {
+        Some(path) => {
+            let (saved, plan, _) = occopus.save_plan(&prepared, Order::Parallel).await?;
+            saved.write(path).await?;
+            plan
+        }
+        None => occopus.preview(&prepared, Order::Parallel).await?.0,
+    };
+    let mut answer = json!(plan);
+    let changes = if prepared.exists { occopus.changes(&prepared).await? } else { Vec::new() };
+    answer["changes"] = json!(changes);
+    Ok(answer)
 }
 
 pub(crate) async fn build(
@@ -31,9 +46,35 @@ pub(crate) async fn build(
     sequential: bool,
 ) -> Result<Value, Error> {
     let prepared = context.occopus.prepare(request).await?;
-    let _listening = context.ear.listen([prepared.infra_id.clone()]);
     let order = if sequential { Order::Sequential } else { Order::Parallel };
-    let run = Run { order, ..context.run("build") };
+    carry_out(context, prepared, Run { order, ..context.run("build") }, rollback).await
+}
+
+pub(crate) async fn build_saved(context: &Context<'_>, plan: &Path, rollback: bool) -> Result<Value, Error> {
+    let saved = SavedPlan::read(plan).await?;
+    let order = saved.order();
+    let (prepared, ..) = context.occopus.prepare_saved(saved).await?;
+    carry_out(context, prepared, Run { order, ..context.run("build") }, rollback).await
+}
+
+pub(crate) async fn rollback(
+    context: &Context<'_>,
+    infra: &str,
+    generation: u64,
+    replacing: Option<Replacing>,
+) -> Result<Value, Error> {
+    let infra = context.resolve(infra).await?;
+    let prepared = context.occopus.prepare_rollback(&infra, generation, replacing.as_ref()).await?;
+    carry_out(context, prepared, context.run("rollback"), false).await
+}
+
+async fn carry_out(
+    context: &Context<'_>,
+    prepared: Prepared,
+    run: Run,
+    rollback: bool,
+) -> Result<Value, Error> {
+    let _listening = context.ear.listen([prepared.infra_id.clone()]);
     Ok(json!(context.occopus.build(prepared, &run, rollback, &mut |_, _| {}).await?))
 }
 
