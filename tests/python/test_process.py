@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -135,6 +136,14 @@ def test_the_stub_names_exactly_what_the_module_has() -> None:
 def test_every_exported_name_exists_and_is_documented() -> None:
     for name in occopus.__all__:
         assert getattr(getattr(occopus, name), "__doc__", None), name
+
+
+def test_the_reference_lists_everything() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`(\w+)", text))
+    names = {name for name in occopus.__all__ if name != "__version__"}
+    methods = {name for name in dir(occopus.Occopus) if not name.startswith("_")}
+    assert sorted((names | methods) - listed) == []
 
 
 USE_OF_EVERYTHING = """
