@@ -41,7 +41,7 @@ fn format(state: &mut State, format: &Value, arguments: Rest<ValueOrKwargs>) -> 
 fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     // What is too large or too deep to be printed is so for JSON, too.
     text(value)?;
-    let json = minijinja::filters::tojson(value, indent, kwargs)?;
+    let json = minijinja::filters::tojson(&sorted(value), indent, kwargs)?;
     let mut output = String::new();
     for character in json.as_str().unwrap_or_default().chars() {
         if character.is_ascii() {
@@ -56,6 +56,24 @@ fn tojson(value: &Value, indent: Option<Value>, kwargs: Kwargs) -> Result<Value,
         }
     }
     Ok(Value::from_safe_string(output))
+}
+
+/// The value with the keys of all mappings in it sorted, as Jinja2 writes JSON.
+fn sorted(value: &Value) -> Value {
+    let items = || value.try_iter().into_iter().flatten();
+    match value.kind() {
+        ValueKind::Map => {
+            let mut keys: Vec<Value> = items().collect();
+            keys.sort();
+            let entry = |key: Value| {
+                let item = sorted(&value.get_item(&key).unwrap_or_default());
+                (key, item)
+            };
+            Value::from_pairs(keys.into_iter().map(entry))
+        }
+        ValueKind::Seq | ValueKind::Iterable => items().map(|item| sorted(&item)).collect(),
+        _ => value.clone(),
+    }
 }
 
 fn wordwrap(value: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {

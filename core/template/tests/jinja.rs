@@ -126,6 +126,11 @@ fn every_filter_test_and_global_of_jinja_is_known() {
     }
     check(&[
         ("{{lipsum(2, false)|wordcount > 10}} {{range(3)|list}} {{dict(a=1)}}", "True [0, 1, 2] {'a': 1}"),
+        // Mappings of the description are sorted; those that a template makes keep their order.
+        (
+            "{{variables.m}} {{ {'b': 1, 'a': 2} }} {{dict(b=1, a=2)}} {{ {'b': 1, 'a': 2}|tojson }}",
+            "{'B': [True], 'items': 1, 'k': 'v'} {'b': 1, 'a': 2} {'b': 1, 'a': 2} {\"a\": 2, \"b\": 1}",
+        ),
         ("{% set j = joiner('|') %}{% for i in range(2) %}{{j()}}{{i}}{% endfor %}", "0|1"),
         ("{% set c = cycler('a', 'b') %}{{c.next()}}{{c.next()}}{{c.next()}}", "aba"),
     ]);
