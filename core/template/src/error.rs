@@ -136,6 +136,9 @@ fn reason(error: &Error) -> String {
                 .to_owned()
         }
         _ => match error.detail() {
+            Some(detail) if detail.starts_with("tried to use % operator on unsupported types string") => {
+                format!("{detail}; to fill in a text, write TEXT|format(VALUE)")
+            }
             // This message names the operator and the kinds of its operands only.
             Some(detail) if detail.starts_with("tried to use ") => detail.to_owned(),
             _ => format!("{kind} (details are withheld, they could show the value of a variable)"),

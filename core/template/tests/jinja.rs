@@ -196,3 +196,10 @@ fn a_random_item_is_the_same_whenever_the_same_instance_is_rendered() {
     assert!((0..1000).contains(&draw().parse().unwrap()));
     check(&[("{{ []|random }}", "")]);
 }
+
+#[test]
+fn the_operator_that_fills_in_texts_is_answered_with_the_filter_that_does() {
+    let error = Bench::context(json!({"n": 5}), json!("{{ '%05d' % variables.n }}")).error();
+    assert!(error.contains("TEXT|format(VALUE)"), "{error}");
+    check(&[("{{ '%05d'|format(variables.n) }}", "00005")]);
+}
