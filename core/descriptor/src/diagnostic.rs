@@ -246,15 +246,32 @@ pub(crate) fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'
     let mut seen = std::collections::HashSet::new();
     candidates.retain(|candidate| seen.insert(*candidate));
     let allowed = format!("allowed: {}", candidates.join(", "));
-    let longest = (word.chars().count() / 3).max(1);
+    let (lower, length) = (word.to_lowercase(), word.chars().count());
     let nearest = candidates
         .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), candidate), candidate))
-        .filter(|(distance, _)| *distance <= longest)
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        // A word of which nothing is left has nothing in common.
+        .filter(|(distance, _)| *distance <= (length / 3).max(1) && *distance < length.max(1))
         .min_by_key(|(distance, _)| *distance);
     match nearest {
         _ if candidates.is_empty() => "none exist".to_owned(),
         Some((_, nearest)) => format!("did you mean '{nearest}'? {allowed}"),
         None => allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_guessed_from_what_is_similar() {
+        let guess = |word, candidates: [&'static str; 2]| suggestion(word, candidates);
+        assert_eq!(guess("filtre", ["name", "filter"]), "did you mean 'filter'? allowed: name, filter");
+        assert_eq!(guess("VINNA", ["VINA", "x"]), "did you mean 'VINA'? allowed: VINA, x");
+        assert_eq!(guess("A", ["a", "b"]), "did you mean 'a'? allowed: a, b");
+        assert_eq!(guess("q", ["x", "y"]), "allowed: x, y");
+        assert_eq!(guess("", ["x", "y"]), "allowed: x, y");
+        assert_eq!(suggestion("x", []), "none exist");
     }
 }

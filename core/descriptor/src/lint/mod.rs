@@ -5,6 +5,7 @@ mod access;
 mod flaws;
 mod lookups;
 mod names;
+mod outputs;
 mod selection;
 mod templates;
 mod uses;
@@ -21,6 +22,7 @@ use crate::overrides::Overrides;
 use crate::yaml::{Node, Span};
 
 pub use flaws::place;
+pub use outputs::output_flaws;
 pub use uses::{Flaw, LookUp, NodeArgument, Step, TemplateScanner, Use, Uses};
 use view::{Definition, Described, Infrastructure};
 
@@ -52,7 +54,9 @@ pub fn lint(subject: &Subject<'_>) -> Diagnostics {
     for infrastructure in &all {
         selection::check(infrastructure, &known, &mut problems);
         lookups::check(infrastructure, &known, &mut problems);
-        variables::check(infrastructure, &known, &mut problems);
+        let outputs = outputs::uses(infrastructure, subject.scanner);
+        variables::check(infrastructure, &known, &outputs, &mut problems);
+        outputs::check(infrastructure, subject.scanner, &mut problems);
     }
     names::check(&known, &mut problems);
     flaws::check(&known, subject.scanner, &mut problems);

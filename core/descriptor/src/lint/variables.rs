@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::templates::Template;
-use super::uses::Use;
+use super::uses::{Use, Uses};
 use super::view::{Described, Infrastructure, Source};
 use super::{Findings, Known, selection};
 use crate::codes;
@@ -55,9 +55,15 @@ impl Read<'_> {
     }
 }
 
-pub(super) fn check(infrastructure: &Infrastructure<'_>, known: &Known<'_>, warnings: &mut Diagnostics) {
+/// `outputs` is what the outputs ask for.
+pub(super) fn check(
+    infrastructure: &Infrastructure<'_>,
+    known: &Known<'_>,
+    outputs: &[Uses],
+    warnings: &mut Diagnostics,
+) {
     let reads: Vec<Read<'_>> = infrastructure.nodes.iter().map(|node| reads(node, known)).collect();
-    unused(infrastructure, &reads, warnings);
+    unused(infrastructure, &reads, &read_by(outputs.iter()), warnings);
     let mut findings = Findings::default();
     for node in &infrastructure.nodes {
         for source in of(node, known) {
@@ -81,8 +87,12 @@ fn reads<'k>(node: &Described<'_>, known: &'k Known<'_>) -> Read<'k> {
     if all.peek().is_none() || all.any(|implementation| implementation.source.is_none()) {
         return Read::Any;
     }
+    read_by(of(node, known).flat_map(|source| &source.templates).map(|template| &template.uses))
+}
+
+fn read_by<'a>(templates: impl Iterator<Item = &'a Uses>) -> Read<'a> {
     let mut names = BTreeSet::new();
-    for uses in of(node, known).flat_map(|source| &source.templates).map(|template| &template.uses) {
+    for uses in templates {
         if uses.all_variables {
             return Read::Any;
         }
@@ -91,7 +101,12 @@ fn reads<'k>(node: &Described<'_>, known: &'k Known<'_>) -> Read<'k> {
     Read::Only(names)
 }
 
-fn unused(infrastructure: &Infrastructure<'_>, reads: &[Read<'_>], warnings: &mut Diagnostics) {
+fn unused(
+    infrastructure: &Infrastructure<'_>,
+    reads: &[Read<'_>],
+    by_outputs: &Read<'_>,
+    warnings: &mut Diagnostics,
+) {
     let mut report = |key: &Node, who: &str| {
         let name = key.to_text();
         let message = format!("variable '{name}' is used by no template of {who}");
@@ -100,7 +115,7 @@ fn unused(infrastructure: &Infrastructure<'_>, reads: &[Read<'_>], warnings: &mu
     };
     let shared = infrastructure.root.get("variables").and_then(Node::as_map).unwrap_or_default();
     for (key, _) in shared {
-        if !reads.iter().any(|read| read.has(&key.to_text())) {
+        if !reads.iter().chain([by_outputs]).any(|read| read.has(&key.to_text())) {
             report(key, "any node");
         }
     }

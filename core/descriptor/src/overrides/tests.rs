@@ -79,14 +79,14 @@ fn a_value_of_a_program_counts_as_an_assignment() {
 
 #[test]
 fn a_name_that_nothing_declares_is_a_warning() {
-    let (_, warnings) = checked(&assigned(&["s=1", "own=2", "sx=3", "x.w=4", "zzz=5"]));
+    let (_, warnings) = checked(&assigned(&["s=1", "own=2", "sx=3", "x.pw=4", "zzz=5"]));
     let found: Vec<_> =
         warnings.iter().filter(|warning| warning.code == codes::UNDECLARED_VARIABLE).collect();
     let places: Vec<_> = found
         .iter()
         .map(|warning| warning.location.as_ref().map(|place| (place.line, place.length)))
         .collect();
-    assert_eq!(places, [Some((3, 2)), Some((4, 3)), Some((5, 3))]);
+    assert_eq!(places, [Some((3, 2)), Some((4, 4)), Some((5, 3))]);
     let helps: Vec<&str> = found.iter().filter_map(|warning| warning.help.as_deref()).collect();
     assert!(helps[0].starts_with("did you mean 's'? declared: l, open, own, s, x;"), "{}", helps[0]);
     assert!(helps[1].starts_with("did you mean 'p'?"), "{}", helps[1]);
