@@ -110,7 +110,7 @@ pub async fn holds(store: &dyn Store, infra: &InfraId, now: Timestamp) -> Result
 }
 
 /// Puts `hold` on `infra`, in the place of an earlier one of its kind on the same node. The controller
-/// of the infrastructure heeds it from its next plan on.
+/// of the infrastructure heeds it within seconds: calls under way are ended, and the rest is planned anew.
 ///
 /// # Errors
 /// If the infrastructure or the node is unknown, or if it is being destroyed.

@@ -1,10 +1,11 @@
 //! Building: from files to a prepared generation, to a plan, to a running infrastructure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
-use occopus_engine::control::{Built, Controller, Demolished, Pass, assess, load, waiting_requests};
+use occopus_engine::control::{Built, Controller, Demolished, Effort, Pass, assess, load, waiting_requests};
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
 use occopus_engine::hold::holds;
@@ -63,6 +64,37 @@ pub struct BuildReport {
     pub withdrawn: bool,
     /// What could not be undone.
     pub leftovers: Vec<Failed>,
+    /// How well the time was used; `None` if there was nothing to do.
+    pub efficiency: Option<Efficiency>,
+}
+
+/// How well a build used its time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Efficiency {
+    /// Seconds that it took.
+    pub makespan: f64,
+    /// Seconds in which nobody can do it who finds the same latencies and makes as many calls at once.
+    pub lower_bound: f64,
+    /// The latter divided by the former, at most 1.
+    pub efficiency: f64,
+}
+
+impl Efficiency {
+    fn of(effort: Effort) -> Option<Self> {
+        let seconds = |duration: std::time::Duration| (duration.as_secs_f64() * 1000.0).round() / 1000.0;
+        effort.efficiency().map(|efficiency| Self {
+            makespan: seconds(effort.makespan),
+            lower_bound: seconds(effort.lower_bound),
+            efficiency: (efficiency * 1000.0).round() / 1000.0,
+        })
+    }
+}
+
+impl fmt::Display for Efficiency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { makespan, lower_bound, efficiency } = self;
+        write!(f, "took {makespan:.1} s of which {lower_bound:.1} s were needed (efficiency {efficiency:.2})")
+    }
 }
 
 impl Occopus {
@@ -351,7 +383,11 @@ impl Occopus {
             restored: false,
             withdrawn: false,
             leftovers: Vec::new(),
+            efficiency: Efficiency::of(controller.effort()),
         };
+        if let Some(efficiency) = &report.efficiency {
+            tracing::info!(infra = %infra_id, "{efficiency}");
+        }
         if report.built != Built::Ready {
             undo(&mut controller, before, rollback, &mut report).await?;
         }
@@ -381,8 +417,10 @@ async fn undo(
     let interrupted = report.built == Built::Interrupted;
     controller.shield();
     match before {
-        // What could not be removed yet is what later passes go on with.
-        Some(before) if before.completed && !interrupted && controller.only_removals_are_left().await? => {}
+        // What could not be done yet is what later passes go on with.
+        Some(_)
+            if !interrupted
+                && (controller.is_paused().await? || controller.only_removals_are_left().await?) => {}
         Some(before) if before.completed && (!interrupted || rollback) => {
             let pass: Pass = controller.restore(&before, &mut |_, _| {}).await?;
             report.restored = true;

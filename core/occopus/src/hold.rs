@@ -25,7 +25,7 @@ pub struct HoldRequest {
 
 impl Occopus {
     /// Puts a hold on `infra`; an earlier one of the same kind on the same node is replaced. It is heeded
-    /// from the next plan on, also by a maintainer that is at work.
+    /// within seconds, also by a maintainer that is at work: calls under way are ended.
     pub async fn hold(&self, infra: &InfraId, request: HoldRequest) -> Result<Hold, Error> {
         let since = self.engine.clock.wall();
         let until = match request.duration {

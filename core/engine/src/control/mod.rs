@@ -6,6 +6,8 @@ mod destroy;
 mod orphan;
 mod scale;
 
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,15 +20,16 @@ pub use destroy::Demolished;
 pub use orphan::{Vacancy, vacancy};
 pub use scale::{known_node, request_scaling, waiting_requests};
 
+pub use crate::enact::Effort;
 use crate::enact::{Enacted, enact};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::EventKind;
-use crate::hold::holds;
+use crate::hold::{HoldKind, holds};
 use crate::ids::InfraId;
 use crate::journal::Journal;
 use crate::lease::{Holder, Request, Sighting};
-use crate::plan::{Order, Plan, Situation, plan};
+use crate::plan::{Order, Plan, Situation, forbids, plan};
 use crate::record::{Attempt, Goal, InfraRecord};
 
 /// How an operation goes about its work.
@@ -59,10 +62,13 @@ pub struct Controller<'a> {
     engine: &'a Engine,
     journal: Journal,
     options: Options,
+    effort: Mutex<Effort>,
 }
 
 /// Rounds of planning and enacting in one operation; each must have achieved something.
 const ROUNDS: usize = 12;
+/// How long after it was put a hold may go unnoticed by a plan under way.
+const HOLDS_HEEDED_WITHIN: Duration = Duration::from_secs(5);
 /// One of so many controllers of an infrastructure prunes its history.
 const HISTORY_PRUNED_BY: u64 = 32;
 
@@ -99,7 +105,7 @@ impl<'a> Controller<'a> {
         let (clock, events) = (engine.clock.clone(), engine.events.clone());
         let redactor = engine.secrets.redactor().clone();
         let journal = Journal::open(engine.store.clone(), clock, events, redactor, lease).await?;
-        Ok(Self { engine, journal, options })
+        Ok(Self { engine, journal, options, effort: Mutex::default() })
     }
 
     /// The infrastructure's record.
@@ -110,6 +116,19 @@ impl<'a> Controller<'a> {
     /// All attempts, oldest first.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.journal.attempts()
+    }
+
+    /// Whether an operator has paused the infrastructure or a part of it. A change that does not get on
+    /// because of that has not failed: it goes on when the pause is over.
+    pub async fn is_paused(&self) -> Result<bool, EngineError> {
+        let store = self.engine.store.as_ref();
+        let holds = holds(store, self.journal.infra(), self.engine.clock.wall()).await?;
+        Ok(holds.iter().any(|hold| hold.kind == HoldKind::Pause))
+    }
+
+    /// What the passes of this controller took so far, and what they take at least.
+    pub fn effort(&self) -> Effort {
+        *self.effort.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on nothing stops this controller: what compensates must not be cut short by the signal
@@ -158,21 +177,52 @@ impl<'a> Controller<'a> {
     /// One pass: consume scaling requests, observe, plan, enact. `eager` is when a user asked for a build;
     /// `None` for a maintainer, who gives a slot that failed time.
     pub async fn pass(&self, eager: Option<Timestamp>, on_plan: OnPlan<'_>) -> Result<Pass, EngineError> {
+        let begun = self.engine.clock.monotonic();
         self.consume_scaling().await?;
         let situation = self.look(eager).await?;
         let plan = plan(&situation, &self.engine.policy);
         on_plan(&plan, &situation);
-        let enacted = enact(
-            self.engine,
-            &self.journal,
-            (&situation.record, &situation.generation),
-            &plan,
-            &self.options.stop,
-        )
-        .await?;
+        let enacted = self.enact(&plan, &situation).await?;
         self.journal.prune(self.engine.clock.wall() - self.engine.policy.watch).await?;
         self.journal.lease().observed(self.engine.clock.wall()).await?;
+        let makespan = self.engine.clock.monotonic().saturating_sub(begun);
+        let effort = Effort { makespan, lower_bound: enacted.lower_bound };
+        self.effort.lock().unwrap_or_else(PoisonError::into_inner).add(effort);
         Ok(Pass { plan, enacted })
+    }
+
+    /// Carries `plan` out, until an operator forbids something of it: the next plan heeds that.
+    async fn enact(&self, plan: &Plan, situation: &Situation) -> Result<Enacted, EngineError> {
+        let stop = self.options.stop.child_token();
+        let book = (&situation.record, &situation.generation);
+        let working = enact(self.engine, &self.journal, book, plan, &stop);
+        let mut enacted = tokio::select! {
+            biased;
+            enacted = working => enacted?,
+            never = self.stop_when_forbidden(plan, situation, &stop) => match never {},
+        };
+        enacted.interrupted &= self.options.stop.is_cancelled();
+        Ok(enacted)
+    }
+
+    /// Looks for new holds until the end of the plan; never returns.
+    async fn stop_when_forbidden(
+        &self,
+        plan: &Plan,
+        situation: &Situation,
+        stop: &CancellationToken,
+    ) -> Infallible {
+        let InfraRecord { id, goal, .. } = &situation.record;
+        loop {
+            self.engine.clock.sleep(HOLDS_HEEDED_WITHIN).await;
+            // A store that cannot be read is noticed, and told, by who writes to it.
+            let found = holds(self.engine.store.as_ref(), id, self.engine.clock.wall()).await;
+            if found.is_ok_and(|holds| forbids(&holds, *goal, plan)) {
+                tracing::info!(infra = %id, "an operator holds something back; planning anew");
+                stop.cancel();
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// One look after the infrastructure: passes until there is nothing more to do now, as long as each

@@ -19,6 +19,8 @@ use crate::judge::Verdict;
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord};
 use crate::topology::Topology;
 
+pub(crate) use held::forbids;
+
 /// In which order independent instances are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
