@@ -9,7 +9,9 @@ from typing import Optional
 
 def time(text: str) -> datetime:
     """Read an RFC 3339 time; what is finer than microseconds is cut off."""
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text).replace("Z", "+00:00"))
+    # Before Python 3.11, only fractions of three or six digits can be read, and no "Z".
+    exact = re.sub(r"\.(\d+)", lambda found: "." + found[1][:6].ljust(6, "0"), text)
+    return datetime.fromisoformat(exact.replace("Z", "+00:00"))
 
 
 def optional_time(text: Optional[str]) -> Optional[datetime]:

@@ -7,11 +7,13 @@ import signal
 import threading
 import time
 import urllib.request
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 import occopus
+from occopus._times import time as time_of
 
 
 def process_of(instance: occopus.Instance) -> int:
@@ -153,3 +155,11 @@ def test_two_threads_may_use_one_engine(project) -> None:
     for thread in threads:
         thread.join()
     assert healths == ["ready"] * 4
+
+
+@pytest.mark.parametrize(
+    ("fraction", "microsecond"), [("", 0), (".5", 500_000), (".49", 490_000), (".123456789", 123_456)]
+)
+def test_times_of_every_precision_are_read(fraction: str, microsecond: int) -> None:
+    expected = datetime(2026, 11, 23, 3, 31, 43, microsecond, tzinfo=timezone.utc)
+    assert time_of(f"2026-11-23T03:31:43{fraction}Z") == expected
