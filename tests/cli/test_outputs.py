@@ -101,6 +101,27 @@ def test_a_wrong_output_is_found_before_anything_is_built(cli: Cli) -> None:
     assert "output 'number' must be a text" in wrong.out + wrong.err
 
 
+@pytest.mark.parametrize(
+    ("written", "told", "code"),
+    [
+        ("{{getip('db'}}", "output 'number' can never be rendered", 2),
+        ("{{5 | nofilter}}", "unknown filter: filter nofilter is unknown", 2),
+        ("{{getip('bd')}}", "getip asks for 'bd', but there is no such node, in output 'number'", 0),
+    ],
+    ids=["syntax", "filter", "node"],
+)
+def test_a_template_that_cannot_be_right_is_found_before_anything_is_built(
+    cli: Cli, written: str, told: str, code: int
+) -> None:
+    cli.write("nodes.yaml", DEFINITIONS)
+    cli.write("infra.yaml", DESCRIPTION.replace("number: 5", f'number: "{written}"'))
+    validated = cli.run("validate", "infra.yaml", "nodes.yaml", code=code)
+    assert told in validated.out + validated.err
+    assert "variable 'port' is used by no template" not in validated.out + validated.err
+    planned = cli.run("plan", "infra.yaml", "--nodes", "nodes.yaml", code=code)
+    assert told in planned.err
+
+
 def test_inventories_name_every_instance(shop: tuple[Cli, str]) -> None:
     cli, infra = shop
     db, one = address(cli, infra, "db/1"), address(cli, infra, "web-front/1")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use occopus_descriptor::codes;
 use occopus_descriptor::diagnostic::{Diagnostic, Diagnostics};
-use occopus_descriptor::lint::{Flaw, place};
+use occopus_descriptor::lint::{Flaw, output_flaws, place};
 use occopus_descriptor::secret::{SecretRef, fill_instance};
 use occopus_descriptor::yaml::{self, Dialect};
 use occopus_engine::record::Generation;
@@ -18,12 +18,12 @@ use occopus_template::Templates;
 /// There are some.
 pub(crate) fn check(generation: &Generation, files: &[PathBuf]) -> Result<(), Diagnostics> {
     let flaws = flaws(generation);
+    let mut problems = flaws_of_outputs(generation);
     if flaws.is_empty() {
-        return Ok(());
+        return if problems.is_empty() { Ok(()) } else { Err(problems) };
     }
     let roots: Vec<yaml::Node> =
         files.iter().rev().filter_map(|file| yaml::load_file(file, Dialect::default()).ok()).collect();
-    let mut problems = Diagnostics::new();
     for ((definition, index), flaws) in &flaws {
         let key = format!("node_def:{definition}");
         let list = roots.iter().find_map(|root| root.get(&key));
@@ -40,6 +40,17 @@ pub(crate) fn check(generation: &Generation, files: &[PathBuf]) -> Result<(), Di
         }
     }
     Err(problems)
+}
+
+fn flaws_of_outputs(generation: &Generation) -> Diagnostics {
+    let (templates, mut problems) = (Templates::new(), Diagnostics::new());
+    for (name, text) in &generation.infrastructure.outputs {
+        for flaw in output_flaws(name, text, &templates) {
+            let message = format!("output '{name}' can never be rendered{flaw}");
+            problems.push(Diagnostic::error(codes::BAD_TEMPLATE, message));
+        }
+    }
+    problems
 }
 
 /// The flaws by definition and position of the implementation in it.
