@@ -2,7 +2,6 @@
 //! a plan is asked for, and never touched by it.
 
 use occopus_engine::handler::{Found, Place};
-use occopus_engine::ids::InfraId;
 use occopus_engine::journal::read_all;
 use occopus_engine::observe::find;
 use occopus_engine::plan::{Note, Situation};
