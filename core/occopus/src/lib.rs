@@ -51,7 +51,7 @@ mod status;
 mod validate;
 mod watch;
 
-pub use build::{BuildReport, Prepared};
+pub use build::{BuildReport, Efficiency, Prepared};
 pub use error::Error;
 pub use graph::{GraphFormat, draw};
 pub use history::{GenerationEntry, History};

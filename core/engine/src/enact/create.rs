@@ -36,7 +36,7 @@ impl Enactor<'_> {
         attempt.request_digest = digest(&self.engine.secrets.redactor().json(encode(&request)));
         attempt.place = access.place.clone();
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
-        let permit = self.turn_at(&attempt.place).await?;
+        let permit = self.turn_at(&attempt.place, &attempt.slot).await?;
         if let Err(error) = self.get_ready(handler.as_ref(), &attempt, &request, &access).await? {
             return Err(self.refuse(attempt, error).await);
         }
@@ -77,12 +77,12 @@ impl Enactor<'_> {
         let limit = handler.capabilities().create_deadline;
         let steps =
             JournalSteps { journal: self.journal, attempt: &request.identity.attempt, action: "create" };
-        timeout(self.engine.clock.as_ref(), limit, handler.create(access, request, &steps))
-            .await
-            .unwrap_or_else(|late| {
-                let message = format!("{}: {late} to the create call", access.place);
-                Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
-            })
+        let call = timeout(self.engine.clock.as_ref(), limit, handler.create(access, request, &steps));
+        let result = self.timed_call(&request.identity.attempt, &access.place, call).await;
+        result.unwrap_or_else(|late| {
+            let message = format!("{}: {late} to the create call", access.place);
+            Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
+        })
     }
 
     /// Renders everything and chooses credentials; nothing is recorded or called yet.
@@ -243,17 +243,21 @@ impl Enactor<'_> {
         request: &CreateRequest,
         access: &Access,
     ) -> Result<Result<(), HandlerError>, Trouble> {
+        let begun = self.engine.clock.monotonic();
         let progress = JournalProgress { journal: self.journal, attempt };
         let limit = handler.capabilities().prepare_deadline;
         let preparing = handler.prepare(access, request, &progress);
-        tokio::select! {
+        let result = tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(Trouble::Interrupted),
-            result = timeout(self.engine.clock.as_ref(), limit, preparing) => Ok(result.unwrap_or_else(|late| {
-                let message = format!("{}: {late} while getting ready for {}", access.place, attempt.slot);
-                Err(HandlerError::new(ErrorKind::Transient, message))
-            })),
-        }
+            () = self.stop.cancelled() => return Err(Trouble::Interrupted),
+            result = timeout(self.engine.clock.as_ref(), limit, preparing) => result,
+        };
+        let took = self.engine.clock.monotonic().saturating_sub(begun);
+        self.spend(&attempt.id, |spent| spent.preparing = took);
+        Ok(result.unwrap_or_else(|late| {
+            let message = format!("{}: {late} while getting ready for {}", access.place, attempt.slot);
+            Err(HandlerError::new(ErrorKind::Transient, message))
+        }))
     }
 
     /// Records an attempt that failed before its create call, so that the failure counts against its slot

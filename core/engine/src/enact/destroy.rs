@@ -55,7 +55,7 @@ impl Enactor<'_> {
             if round > 0 {
                 self.pause(pause).await?;
             }
-            let permit = self.turn_at(&attempt.place).await?;
+            let permit = self.turn_at(&attempt.place, &attempt.slot).await?;
             if round == 0 {
                 self.journal.open_destroy(&attempt.id, provider_id, reason.cause, reason.failed).await?;
             }
@@ -110,11 +110,10 @@ impl Enactor<'_> {
     ) -> Result<(), HandlerError> {
         let limit = handler.capabilities().destroy_deadline;
         let steps = JournalSteps { journal: self.journal, attempt: &attempt.id, action: "destroy" };
-        timeout(self.engine.clock.as_ref(), limit, handler.destroy(access, id, &steps)).await.unwrap_or_else(
-            |late| {
-                let message = format!("{}: {late} to the destroy call", access.place);
-                Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
-            },
-        )
+        let call = timeout(self.engine.clock.as_ref(), limit, handler.destroy(access, id, &steps));
+        self.timed_call(&attempt.id, &access.place, call).await.unwrap_or_else(|late| {
+            let message = format!("{}: {late} to the destroy call", access.place);
+            Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
+        })
     }
 }

@@ -3,6 +3,8 @@
 
 mod create;
 mod destroy;
+mod effort;
+mod gate;
 mod pace;
 mod ready;
 mod schedule;
@@ -10,13 +12,13 @@ mod settle;
 mod views;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
@@ -26,6 +28,9 @@ use crate::ids::{AttemptId, Slot};
 use crate::journal::Journal;
 use crate::plan::{Action, Plan, What};
 use crate::record::{Generation, InfraRecord};
+pub use effort::Effort;
+use effort::{Ledger, Spent, lower_bound};
+use gate::{Gate, Turn, Urgency};
 use ready::Readiness;
 use schedule::Schedule;
 use views::Views;
@@ -55,6 +60,9 @@ pub struct Enacted {
     /// Whether an instance that was waited for turned out to be lost, which the next plan will mend.
     #[serde(skip)]
     pub lost: bool,
+    /// What the actions take at least, when each takes as long as it did.
+    #[serde(skip)]
+    pub lower_bound: Duration,
 }
 
 /// How an action ended badly.
@@ -92,7 +100,10 @@ pub(crate) struct Enactor<'a> {
     stop: &'a CancellationToken,
     readiness: Readiness,
     views: Mutex<Views>,
-    gates: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    gates: Mutex<BTreeMap<String, Gate>>,
+    /// How urgent the calls for a slot are.
+    urgencies: BTreeMap<Slot, Urgency>,
+    spent: Mutex<Ledger>,
 }
 
 /// Carries `plan` out. Returns when every action has ended; an error means that the engine had to stop
@@ -113,6 +124,8 @@ pub async fn enact(
         readiness: Readiness::default(),
         views: Mutex::default(),
         gates: Mutex::default(),
+        urgencies: urgencies(journal, generation, plan),
+        spent: Mutex::default(),
     };
     tokio::select! {
         biased;
@@ -153,6 +166,7 @@ impl Enactor<'_> {
                 Err(Trouble::Fatal(error)) => return Err(error),
             }
         }
+        report.lower_bound = self.lower_bound(plan);
         report.skipped.extend(schedule.left().map(|action| action.slot.clone()));
         Ok(report)
     }
@@ -173,20 +187,88 @@ impl Enactor<'_> {
         (action, result)
     }
 
-    /// Waits for a turn at the endpoint of `place`.
-    async fn turn_at(&self, place: &Place) -> Result<OwnedSemaphorePermit, Trouble> {
+    /// Waits for a turn at the endpoint of `place` to do something about `slot`.
+    async fn turn_at(&self, place: &Place, slot: &Slot) -> Result<Turn, Trouble> {
         let gate = {
             let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-            let size = self.engine.policy.max_parallel.max(1);
-            gates.entry(place.endpoint.clone()).or_insert_with(|| Arc::new(Semaphore::new(size))).clone()
+            let size = self.engine.policy.max_parallel;
+            gates.entry(place.endpoint.clone()).or_insert_with(|| Gate::new(size)).clone()
         };
+        let urgency = self.urgencies.get(slot).copied().unwrap_or_default();
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Trouble::Interrupted),
-            // The semaphore is never closed.
-            permit = gate.acquire_owned() => permit.map_err(|_| Trouble::Interrupted),
+            turn = gate.turn(urgency) => Ok(turn),
         }
     }
+
+    fn spent(&self) -> MutexGuard<'_, Ledger> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down what an action spends.
+    fn spend(&self, id: &AttemptId, edit: impl FnOnce(&mut Spent)) {
+        edit(self.spent().entry(id.clone()).or_default());
+    }
+
+    /// Makes a call of an action and takes down how long it took.
+    async fn timed_call<T>(&self, id: &AttemptId, place: &Place, call: impl Future<Output = T>) -> T {
+        let begun = self.engine.clock.monotonic();
+        let answer = call.await;
+        let took = self.engine.clock.monotonic().saturating_sub(begun);
+        self.spend(id, |spent| {
+            place.endpoint.clone_into(&mut spent.endpoint);
+            spent.call += took;
+        });
+        answer
+    }
+
+    fn lower_bound(&self, plan: &Plan) -> Duration {
+        let spent = self.spent();
+        // What an action made has not been known to the plan.
+        let made: BTreeMap<Slot, &Spent> = spent
+            .iter()
+            .filter_map(|(id, spent)| Some((self.journal.attempt(id)?, spent)))
+            .filter(|(attempt, _)| attempt.is_live())
+            .map(|(attempt, spent)| (attempt.slot, spent))
+            .collect();
+        let of = |action: &Action| match &action.what {
+            What::Create { .. } => made.get(&action.slot).copied(),
+            What::Await { attempt }
+            | What::Settle { attempt, .. }
+            | What::Adopt { attempt, .. }
+            | What::Destroy { attempt, .. } => spent.get(attempt),
+        };
+        lower_bound(plan, of, self.engine.policy.max_parallel)
+    }
+}
+
+/// How long a node takes of which nothing is known.
+const USUAL_START: Duration = Duration::from_secs(60);
+
+/// For each slot how long the way is that begins with an action on it, by what its node definition took
+/// before.
+fn urgencies(journal: &Journal, generation: &Generation, plan: &Plan) -> BTreeMap<Slot, Urgency> {
+    let mut known: BTreeMap<String, Duration> = BTreeMap::new();
+    for attempt in journal.attempts() {
+        if let (Some(accepted), Some(ready)) = (attempt.accepted_at, attempt.ready_at) {
+            let took = Duration::try_from(ready.duration_since(accepted)).unwrap_or_default();
+            known.insert(attempt.node.definition, took);
+        }
+    }
+    let takes = |action: &Action| match &action.what {
+        What::Destroy { .. } => Duration::ZERO,
+        _ => {
+            let node = generation.infrastructure.node(&action.slot.node);
+            node.and_then(|node| known.get(&node.definition)).copied().unwrap_or(USUAL_START)
+        }
+    };
+    let mut urgencies: BTreeMap<Slot, Urgency> = BTreeMap::new();
+    for (action, remaining) in plan.actions.iter().zip(Schedule::of(plan).remaining(takes)) {
+        let urgency = urgencies.entry(action.slot.clone()).or_default();
+        *urgency = remaining.max(*urgency);
+    }
+    urgencies
 }
 
 /// The steps of one attempt, written to the journal as the handler reports them.

@@ -173,7 +173,8 @@ impl Enactor<'_> {
                 self.journal.commit(Vec::new(), vec![event]).await?;
             }
             let times = (look.begun, self.engine.clock.monotonic());
-            self.readiness.end(&attempt.id, ticket, ending, times);
+            let waiting = self.readiness.end(&attempt.id, ticket, ending, times);
+            self.spend(&attempt.id, |spent| spent.waiting += waiting);
         }
         Ok(first_answer)
     }
@@ -195,7 +196,8 @@ impl Enactor<'_> {
                     continue;
                 }
             };
-            self.readiness.end(&attempt.id, ticket, Ok(reached), (look.begun, now));
+            let waiting = self.readiness.end(&attempt.id, ticket, Ok(reached), (look.begun, now));
+            self.spend(&attempt.id, |spent| spent.waiting += waiting);
         }
     }
 

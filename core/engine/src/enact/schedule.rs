@@ -1,6 +1,8 @@
 //! What may start when: every action waits for a number of others, which goes down as they end. Each
 //! prerequisite is looked at once, however many actions there are.
 
+use std::time::Duration;
+
 use crate::plan::{Action, Plan};
 
 /// The actions of a plan that have not started yet.
@@ -21,6 +23,13 @@ struct Waiting {
     started: bool,
 }
 
+impl Waiting {
+    /// The actions that wait for this one.
+    fn behind(&self) -> impl Iterator<Item = usize> {
+        self.needed_by.iter().chain(&self.followed_by).copied()
+    }
+}
+
 impl<'p> Schedule<'p> {
     pub(super) fn of(plan: &'p Plan) -> Self {
         let mut waiting = vec![Waiting::default(); plan.actions.len()];
@@ -30,6 +39,29 @@ impl<'p> Schedule<'p> {
             action.follows.iter().for_each(|id| waiting[*id].followed_by.push(action.id));
         }
         Self { actions: &plan.actions, waiting }
+    }
+
+    /// For each action how long the way is from its start to the end of all that waits for it, when each
+    /// takes what `takes` says.
+    pub(super) fn remaining(&self, takes: impl Fn(&Action) -> Duration) -> Vec<Duration> {
+        let mut open: Vec<usize> = self.waiting.iter().map(|waiting| waiting.open).collect();
+        let mut order: Vec<usize> = (0..open.len()).filter(|id| open[*id] == 0).collect();
+        let mut next = 0;
+        while let Some(waiting) = order.get(next).map(|id| &self.waiting[*id]) {
+            next += 1;
+            for id in waiting.behind() {
+                open[id] -= 1;
+                if open[id] == 0 {
+                    order.push(id);
+                }
+            }
+        }
+        let mut remaining = vec![Duration::ZERO; self.actions.len()];
+        for id in order.into_iter().rev() {
+            let behind = self.waiting[id].behind().map(|id| remaining[id]).max().unwrap_or_default();
+            remaining[id] = takes(&self.actions[id]) + behind;
+        }
+        remaining
     }
 
     /// The actions that wait for nothing.
@@ -97,6 +129,14 @@ mod tests {
         assert!(schedule.ended(&plan.actions[0], true).is_empty());
         assert_eq!(ids(schedule.ended(&plan.actions[1], true)), [2]);
         assert_eq!(ids(schedule.ended(&plan.actions[2], true)), [3]);
+    }
+
+    #[test]
+    fn the_way_behind_an_action_is_the_longest_of_all_that_begin_with_it() {
+        let plan = plan(&[(&[], &[]), (&[0], &[]), (&[0], &[]), (&[2], &[1]), (&[], &[])]);
+        let takes = |action: &Action| Duration::from_secs([1, 10, 2, 3, 4][action.id]);
+        let remaining = Schedule::of(&plan).remaining(takes);
+        assert_eq!(remaining, [14, 13, 5, 3, 4].map(Duration::from_secs));
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Enactor<'_> {
         let capabilities = handler.capabilities();
         let Some(request) = self.journal.request(id).await? else { return Ok(None) };
         let access = self.engine.access(&attempt.place)?;
-        let permit = self.turn_at(&attempt.place).await?;
+        let permit = self.turn_at(&attempt.place, &attempt.slot).await?;
         self.journal.reopen_create(id, self.journal.deadline(capabilities.create_deadline)).await?;
         self.journal.lease().outlasts(capabilities.create_deadline).await?;
         let result = self.call_create(handler, &access, &request).await;

@@ -245,7 +245,11 @@ mod tests {
     #[test]
     fn nothing_is_faster_than_the_critical_path() {
         for graph in crate::graph::shapes() {
-            assert!(Some(CLOUD.makespan(&graph)) >= CLOUD.remaining(&graph).into_iter().max(), "{}", graph.name);
+            assert!(
+                Some(CLOUD.makespan(&graph)) >= CLOUD.remaining(&graph).into_iter().max(),
+                "{}",
+                graph.name
+            );
         }
     }
 }
