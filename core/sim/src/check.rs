@@ -185,6 +185,9 @@ impl World {
             format!("{living:?} live, {wanted:?} are wanted")
         });
         findings.check(Property::Converges, idle.is_empty(), || format!("{} do not serve", idle.join(", ")));
+        findings.check(Property::Converges, record.rollout.is_none(), || {
+            "outdated instances are still being replaced".to_owned()
+        });
         findings.check(Property::Converges, record.completed, || {
             "the infrastructure is not marked complete".to_owned()
         });

@@ -1,8 +1,10 @@
 //! What really happened, seen from outside the engine: calls, leases, endings, faults.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use occopus_engine::hold::HoldKind;
 use occopus_engine::ids::AttemptId;
 
 use crate::cloud::Call;
@@ -57,6 +59,8 @@ struct Book {
     requests: Vec<Duration>,
     /// When the wall clock jumped.
     jumps: Vec<Duration>,
+    /// Holds in force, with the time when they were put.
+    holds: BTreeMap<(&'static str, Option<String>), Duration>,
     violations: Vec<Violation>,
 }
 
@@ -138,6 +142,24 @@ impl Ledger {
     /// When users asked for builds and changes.
     pub fn requests(&self) -> Vec<Duration> {
         self.book().requests.clone()
+    }
+
+    /// Notes that a hold is durable; one that is there already goes on.
+    pub(crate) fn held(&self, kind: HoldKind, node: Option<String>, at: Duration) {
+        self.book().holds.entry((kind.participle(), node)).or_insert(at);
+    }
+
+    /// Notes that a hold is about to be lifted.
+    pub(crate) fn lifted(&self, kind: HoldKind, node: Option<&str>) {
+        self.book().holds.remove(&(kind.participle(), node.map(str::to_owned)));
+    }
+
+    /// Since when `node` has been held, alone or with all others.
+    pub(crate) fn held_since(&self, kind: HoldKind, node: &str) -> Option<Duration> {
+        let since = |node: Option<&str>| {
+            self.book().holds.get(&(kind.participle(), node.map(str::to_owned))).copied()
+        };
+        [since(None), since(Some(node))].into_iter().flatten().min()
     }
 
     /// Notes a jump of the wall clock.

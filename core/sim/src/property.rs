@@ -39,6 +39,10 @@ pub enum Property {
     AbsenceProven,
     /// An instance counts as destroyed only when it is.
     DestroyConfirmed,
+    /// What is paused is not changed, and what is protected is not destroyed.
+    HoldsHeeded,
+    /// A rollout takes away no more than may be missing.
+    RolloutGentle,
 }
 
 /// What was promised and did not hold.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use occopus_engine::hold::HoldKind;
 use occopus_engine::ids::{AttemptId, InfraId};
-use occopus_engine::journal::read;
-use occopus_engine::record::{Attempt, Outcome, Phase};
+use occopus_engine::journal::{generation_key, infra_key, read};
+use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase};
 use occopus_engine::store::{Key, Store, Table};
 use occopus_store::MemoryStore;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub(crate) struct Referee {
     pub(crate) infra: InfraId,
 }
 
+/// Until then everybody has noticed a hold, and calls that had begun have been made.
+const NOTICED: Duration = Duration::from_secs(10);
 /// Complete listings that must miss a resource before it is believed not to exist.
 const LISTINGS: usize = 2;
 
@@ -44,6 +47,14 @@ impl Referee {
     pub(crate) async fn intended(&self, id: &AttemptId, call: Call) {
         let key = |table| Key::new(table, self.infra.as_str(), id.as_str());
         let attempt = read::<Attempt>(&self.records, &key(Table::Attempt)).await.ok().flatten();
+        if let Some(attempt) = &attempt
+            && let Ok(Some(record)) = read(&self.records, &infra_key(&self.infra)).await
+        {
+            self.holds_heeded(attempt, &record, call);
+            if call == Call::Destroy {
+                self.rollout_gentle(attempt, &record).await;
+            }
+        }
         let recorded = match (call, attempt.map(|attempt| attempt.phase)) {
             (Call::Create, Some(Phase::Creating { .. })) => {
                 matches!(self.records.read(&key(Table::Request)).await, Ok(Some(_)))
@@ -53,6 +64,61 @@ impl Referee {
         };
         if !recorded {
             self.ledger().violated(Property::IntentFirst, format!("a {call:?} call for {id} without intent"));
+        }
+    }
+
+    /// What is held for longer than it takes to notice is left alone. Who was suspended notices later.
+    fn holds_heeded(&self, attempt: &Attempt, record: &InfraRecord, call: Call) {
+        let tally = self.ledger().tally();
+        if tally.of(FaultKind::Paused) + tally.of(FaultKind::Suspended) > 0 {
+            return;
+        }
+        let node = attempt.slot.node.as_str();
+        let paused = self.ledger().held_since(HoldKind::Pause, node).filter(|_| record.goal == Goal::Present);
+        let protected = self.ledger().held_since(HoldKind::Protect, node).filter(|_| call == Call::Destroy);
+        let now = self.cloud.now();
+        if let Some(since) = paused.into_iter().chain(protected).min().filter(|since| *since + NOTICED < now)
+        {
+            let text =
+                format!("a {call:?} call for {} at {now:?}, which is held since {since:?}", attempt.slot);
+            self.ledger().violated(Property::HoldsHeeded, text);
+        }
+    }
+
+    /// When a rollout destroys what serves, enough others of its node serve. What had an accident counts
+    /// as if it served: that is not the rollout's doing. Not checked once the API has lied about a state.
+    async fn rollout_gentle(&self, attempt: &Attempt, record: &InfraRecord) {
+        let rolled = matches!(&attempt.phase, Phase::Destroying { cause, .. }
+            if cause.0.contains(" is outdated (") || cause.0.contains(" knows an address of "));
+        let key = generation_key(&self.infra, record.generation);
+        let Ok(Some(generation)) = read::<Generation>(&self.records, &key).await else { return };
+        let (node, tally) = (generation.infrastructure.node(&attempt.slot.node), self.ledger().tally());
+        let Some(node) = node.filter(|_| rolled && tally.of(FaultKind::WrongState) == 0) else { return };
+        let now = self.cloud.now();
+        let (mut serving, mut victims) = (0, 0);
+        for machine in self.cloud.audit().iter().filter(|machine| {
+            let identity = &machine.identity;
+            identity.infra == self.infra
+                && identity.slot.node == node.name
+                && identity.store == *self.records.id()
+        }) {
+            match machine.identity.attempt == attempt.id {
+                true if !machine.serves(now) => return,
+                true => {}
+                false if machine.serves(now) => serving += 1,
+                false => victims += usize::from(machine.had_accident()),
+            }
+        }
+        let target = record.targets.get(&node.name).copied().unwrap_or(node.scaling.min);
+        let wanted = target.clamp(node.scaling.min, node.scaling.max) as usize;
+        let missing = wanted.saturating_sub(serving + victims);
+        let allowed = node.care.max_unavailable.map_or(1, |share| share.of(wanted)).max(1);
+        if missing > allowed {
+            let text = format!(
+                "{} was destroyed at {now:?} when {serving} others of {wanted} served: {allowed} may be missing",
+                attempt.slot
+            );
+            self.ledger().violated(Property::RolloutGentle, text);
         }
     }
 

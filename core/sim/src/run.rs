@@ -8,7 +8,7 @@ use occopus_engine::error::EngineError;
 use occopus_engine::handler::Identity;
 use occopus_engine::ids::{AttemptId, InfraId, NodeId, Slot, StoreId};
 use occopus_engine::lease::{Sighting, is_wanted};
-use occopus_engine::record::Goal;
+use occopus_engine::record::{Goal, Rollout};
 use occopus_engine::store::StoreError;
 
 use crate::check::broken;
@@ -265,6 +265,7 @@ fn tolerate(world: &World, error: EngineError) -> Result<(), Violations> {
 
 /// Ends all faults; then a maintainer must bring everything in order without anybody's help.
 async fn recover(world: &World) -> Result<(), Violations> {
+    world.lift_all().await.map_err(broken)?;
     world.calm_down().await;
     let sick: Vec<_> =
         world.ours(world.cloud.alive()).into_iter().filter(|machine| !machine.healthy).collect();
@@ -298,7 +299,7 @@ async fn mend(world: &World) -> Result<(), EngineError> {
         .values()
         .any(|definition| definition.implementations.iter().all(|one| one.resource.contains_key("broken")));
     if hopeless {
-        world.perform(Op::Change(world.shape.clone())).await?;
+        world.perform(Op::Renew(world.shape.clone(), Rollout::default())).await?;
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use occopus_engine::hold::HoldKind;
 use occopus_engine::plan::Order;
-use occopus_engine::record::ScaleChange;
+use occopus_engine::record::{Rollout, ScaleChange};
 
 use crate::cloud::{Rate, Settings};
 use crate::fault::{FaultKind, FaultSet};
@@ -217,19 +218,36 @@ fn step(rng: &mut fastrand::Rng, shape: &Shape) -> Step {
     Step { actors, accidents, rest: if rng.bool() { seconds(rng, 0, 900) } else { Duration::ZERO } }
 }
 
+/// A hold on a node or on all, or its end.
+fn hold(rng: &mut fastrand::Rng, shape: &Shape) -> Op {
+    let kind = if rng.bool() { HoldKind::Pause } else { HoldKind::Protect };
+    let node = shape.random_node(rng).filter(|_| rng.bool());
+    if rng.u32(..3) == 0 { Op::Lift(kind, node) } else { Op::Hold(kind, node) }
+}
+
+fn renewal(rng: &mut fastrand::Rng, shape: &Shape) -> Op {
+    let shape = if rng.u32(..3) == 0 { shape.changed(rng) } else { shape.clone() };
+    let node = shape.random_node(rng).filter(|_| rng.u32(..4) == 0);
+    let nodes = node.map(|node| [node].into());
+    Op::Renew(shape.renewed(rng), Rollout { nodes, cascade: rng.bool(), made_after: None })
+}
+
 fn task(rng: &mut fastrand::Rng, shape: &Shape) -> Task {
-    match rng.u32(..16) {
+    match rng.u32(..20) {
         0..4 => Task::Once(Op::Build),
         4..7 => Task::Once(Op::Maintain),
         7..11 => Task::Watch(seconds(rng, 60, 1200)),
         11 => Task::Once(Op::Change(shape.changed(rng))),
         12 => Task::Once(Op::Destroy),
+        13..15 => Task::Once(renewal(rng, shape)),
+        15 => Task::Once(hold(rng, shape)),
         _ => {
             let node = shape.random_node(rng).unwrap_or_default();
-            let change = match rng.u32(..4) {
+            let change = match rng.u32(..5) {
                 0 => ScaleChange::Add(rng.u32(1..4)),
                 1 => ScaleChange::Remove(rng.u32(1..4)),
                 2 => ScaleChange::Set(rng.u32(1..6)),
+                3 => ScaleChange::ReplaceInstance(format!("{node}/{}", rng.u32(1..4))),
                 _ => ScaleChange::RemoveInstance(format!("{node}/{}", rng.u32(1..4))),
             };
             Task::Once(Op::Scale(node, vec![change]))
@@ -275,6 +293,7 @@ impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Once(Op::Change(shape)) => write!(f, "change to [{shape}]"),
+            Self::Once(Op::Renew(shape, rollout)) => write!(f, "renew as [{shape}], {rollout:?}"),
             Self::Once(Op::Scale(node, changes)) => write!(f, "scale {node} {changes:?}"),
             Self::Once(op) => write!(f, "{}", format!("{op:?}").to_lowercase()),
             Self::Watch(lasting) => write!(f, "watch for {lasting:?}"),

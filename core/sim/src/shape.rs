@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use occopus_descriptor::model::{Dependency, Implementation, Infrastructure, Node, NodeDefinition, Scaling};
+use occopus_descriptor::model::{
+    Care, Dependency, Implementation, Infrastructure, Node, NodeDefinition, Scaling, Share,
+};
 use occopus_engine::record::Generation;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +26,8 @@ pub struct Shape {
     needs: Vec<(String, String)>,
     resources: BTreeMap<String, Vec<Map<String, Value>>>,
     timeout: u64,
+    versions: BTreeMap<String, u32>,
+    care: BTreeMap<String, Care>,
 }
 
 impl Shape {
@@ -95,6 +99,8 @@ impl Shape {
             needs: Vec::new(),
             resources: BTreeMap::new(),
             timeout: 600,
+            versions: BTreeMap::new(),
+            care: BTreeMap::new(),
         }
     }
 
@@ -103,6 +109,40 @@ impl Shape {
     pub fn node(mut self, name: &str, min: u32, max: u32) -> Self {
         self.nodes.push((name.to_owned(), Scaling::new(Some(min), Some(max))));
         self.implementation(name, json!({}))
+    }
+
+    /// Changes a variable of a node, so that its instances are outdated.
+    #[must_use]
+    pub fn version(mut self, name: &str, number: u32) -> Self {
+        self.versions.insert(name.to_owned(), number);
+        self
+    }
+
+    /// Says how the instances of a node are looked after.
+    #[must_use]
+    pub fn care(mut self, name: &str, care: Care) -> Self {
+        self.care.insert(name.to_owned(), care);
+        self
+    }
+
+    /// The same infrastructure with other variables of some nodes, of which any number of instances may be
+    /// missing or be too many while they are replaced.
+    #[must_use]
+    pub fn renewed(&self, rng: &mut fastrand::Rng) -> Self {
+        let share = |rng: &mut fastrand::Rng| match rng.u32(..4) {
+            0 => Some(Share::Count(rng.u32(0..3))),
+            1 => Some(Share::Percent(rng.u32(0..=100))),
+            _ => None,
+        };
+        let mut shape = self.clone();
+        for (name, _) in &self.nodes {
+            if rng.bool() {
+                continue;
+            }
+            let care = Care { max_unavailable: share(rng), max_surge: share(rng), ..Care::default() };
+            shape = shape.version(name, rng.u32(..)).care(name, care);
+        }
+        shape
     }
 
     /// Leaves a node out.
@@ -170,8 +210,13 @@ impl Shape {
             scaling: *scaling,
             scaling_source: None,
             filter: None,
-            variables: Map::new(),
-            care: Default::default(),
+            variables: self
+                .versions
+                .get(name)
+                .map(|number| ("version".to_owned(), json!(number)))
+                .into_iter()
+                .collect(),
+            care: self.care.get(name).copied().unwrap_or_default(),
         };
         let edge = |(dependent, dependee): &(String, String)| Dependency {
             dependent: dependent.clone(),
@@ -219,6 +264,13 @@ impl fmt::Display for Shape {
         for (index, (name, scaling)) in self.nodes.iter().enumerate() {
             let separator = if index > 0 { "; " } else { "" };
             write!(f, "{separator}{name} {}..{}", scaling.min, scaling.max)?;
+            if let (Some(version), Some(care)) = (self.versions.get(name), self.care.get(name)) {
+                write!(
+                    f,
+                    " version {version}, {:?} missing, {:?} more",
+                    care.max_unavailable, care.max_surge
+                )?;
+            }
             for (_, dependee) in self.needs.iter().filter(|(dependent, _)| dependent == name) {
                 write!(f, " needs {dependee}")?;
             }

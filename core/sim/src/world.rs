@@ -12,11 +12,12 @@ use occopus_engine::engine::{Engine, Handlers, Policy};
 use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
 use occopus_engine::handler::ResourceHandler;
+use occopus_engine::hold::{self, Hold, HoldKind};
 use occopus_engine::ids::{InfraId, StoreId};
 use occopus_engine::journal::{generation_key, infra_key, read};
 use occopus_engine::lease::Holder;
 use occopus_engine::plan::Order;
-use occopus_engine::record::{Generation, Goal, InfraRecord, ScaleChange};
+use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout, ScaleChange};
 use occopus_engine::secret::Secrets;
 use occopus_engine::store::Store;
 use occopus_store::MemoryStore;
@@ -55,8 +56,14 @@ pub enum Op {
     Build,
     /// Puts another description in force; undoes that if it fails.
     Change(Shape),
+    /// Puts another description in force, and replaces what is outdated then; undoes that if it fails.
+    Renew(Shape, Rollout),
     /// Looks after it once.
     Maintain,
+    /// Keeps the engine from doing something to a node, or to all.
+    Hold(HoldKind, Option<String>),
+    /// Lifts such a hold.
+    Lift(HoldKind, Option<String>),
     /// Registers scaling requests for a node, and looks after it once.
     Scale(String, Vec<ScaleChange>),
     /// Destroys it.
@@ -72,6 +79,8 @@ pub enum Done {
     Passed(Pass),
     /// Of destroying.
     Demolished(Demolished),
+    /// Of holding something back, or no longer.
+    Noted,
 }
 
 /// One process that works on the infrastructure.
@@ -207,6 +216,11 @@ impl World {
         if let Op::Scale(node, changes) = &op {
             request_scaling(engine, &self.infra, node, changes).await?;
         }
+        match op {
+            Op::Hold(kind, node) => return self.hold(engine, kind, node).await,
+            Op::Lift(kind, node) => return self.lift(engine, kind, node.as_deref()).await,
+            _ => {}
+        }
         let controller = Controller::open(engine, &self.infra, options.clone(), |_| {}).await?;
         let done = self.carry_out(&controller, op).await;
         controller.close().await?;
@@ -223,18 +237,62 @@ impl World {
                 }
                 Done::Built(controller.converge(ignore).await?)
             }
-            Op::Change(shape) => {
-                self.cloud.ledger.requested(self.clock.monotonic());
-                let before = controller.reconfigure(shape.generation(self.clock.wall()), None).await?;
-                let built = controller.converge(ignore).await?;
-                if matches!(built, Built::Failed { .. }) && before.completed {
-                    controller.restore(&before, ignore).await?;
-                }
-                Done::Built(built)
-            }
+            Op::Change(shape) => self.change(controller, &shape, None).await?,
+            Op::Renew(shape, rollout) => self.change(controller, &shape, Some(rollout)).await?,
             Op::Maintain | Op::Scale(..) => Done::Passed(controller.maintain(ignore).await?),
             Op::Destroy => Done::Demolished(controller.destroy(ignore).await?),
+            Op::Hold(..) | Op::Lift(..) => Done::Noted,
         })
+    }
+
+    /// Changes the description as `occopus build -i` does.
+    async fn change(
+        &self,
+        controller: &Controller<'_>,
+        shape: &Shape,
+        rollout: Option<Rollout>,
+    ) -> Result<Done, EngineError> {
+        let ignore: &mut (dyn FnMut(&_, &_) + Send) = &mut |_, _| {};
+        self.cloud.ledger.requested(self.clock.monotonic());
+        let before = controller.reconfigure(shape.generation(self.clock.wall()), rollout).await?;
+        let built = controller.converge(ignore).await?;
+        if matches!(built, Built::Failed { .. })
+            && before.completed
+            && !controller.is_paused().await?
+            && !controller.only_removals_are_left().await?
+        {
+            controller.restore(&before, ignore).await?;
+        }
+        Ok(Done::Built(built))
+    }
+
+    async fn hold(&self, engine: &Engine, kind: HoldKind, node: Option<String>) -> Result<Done, EngineError> {
+        let hold = Hold {
+            kind,
+            node,
+            reason: "to see what happens".to_owned(),
+            actor: "an operator".to_owned(),
+            since: engine.clock.wall(),
+            until: None,
+        };
+        hold::put(engine, &self.infra, &hold).await?;
+        self.cloud.ledger.held(kind, hold.node, self.clock.monotonic());
+        Ok(Done::Noted)
+    }
+
+    async fn lift(&self, engine: &Engine, kind: HoldKind, node: Option<&str>) -> Result<Done, EngineError> {
+        self.cloud.ledger.lifted(kind, node);
+        hold::lift(engine, &self.infra, (kind, node), "an operator").await?;
+        Ok(Done::Noted)
+    }
+
+    /// Lifts all holds.
+    pub async fn lift_all(&self) -> Result<(), EngineError> {
+        let process = self.process(None);
+        for hold in hold::holds(&self.records, &self.infra, process.engine.clock.wall()).await?.iter() {
+            self.lift(&process.engine, hold.kind, hold.node.as_deref()).await?;
+        }
+        Ok(())
     }
 
     /// The infrastructure's record; `None` if there is none.

@@ -25,6 +25,8 @@ pub struct Machine {
     pub gone_at: Option<Duration>,
     /// Since when it is stopped.
     pub stopped_at: Option<Duration>,
+    /// Whether it vanished behind everybody's back.
+    pub killed: bool,
     /// Whether it passes health checks.
     pub healthy: bool,
     /// Whether it ever passed them since it has booted, or would have.
@@ -42,6 +44,11 @@ impl Machine {
     /// Whether it runs, has booted and is healthy.
     pub fn serves(&self, now: Duration) -> bool {
         self.state(now) == ResourceState::Running && self.healthy
+    }
+
+    /// Whether something happened to it that nobody asked for.
+    pub(crate) fn had_accident(&self) -> bool {
+        self.killed || self.stopped_at.is_some() || !self.healthy
     }
 
     /// Whether it may have been seen ready before `now`.

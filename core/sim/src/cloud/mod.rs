@@ -129,7 +129,10 @@ impl SimCloud {
     /// Makes a machine vanish behind everybody's back.
     pub fn kill(&self, id: &str) {
         let now = self.now();
-        self.edit(id, |machine| machine.gone_at = Some(machine.gone_at.map_or(now, |gone| gone.min(now))));
+        self.edit(id, |machine| {
+            machine.gone_at = Some(machine.gone_at.map_or(now, |gone| gone.min(now)));
+            machine.killed = true;
+        });
     }
 
     /// Stops a machine behind everybody's back.
@@ -257,6 +260,7 @@ impl State {
             visible_from,
             boots_at,
             gone_at: None,
+            killed: false,
             stopped_at: None,
             healthy: true,
             ever_healthy: true,

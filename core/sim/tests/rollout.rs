@@ -1,0 +1,213 @@
+//! Rolling replacements: halted by an operator, cut short at any point, undone.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may do what tests may")]
+
+use std::time::Duration;
+
+use occopus_descriptor::model::{Care, Share};
+use occopus_engine::control::Built;
+use occopus_engine::handler::ErrorKind;
+use occopus_engine::hold::{HoldKind, holds};
+use occopus_engine::record::{Rollout, ScaleChange};
+use occopus_sim::{Call, Crash, Deed, Done, Fault, Machine, Op, Settings, Shape, When, World, simulate};
+use serde_json::json;
+
+fn shape() -> Shape {
+    Shape::new("shop").node("db", 1, 1).node("worker", 3, 9).needs("worker", "db")
+}
+
+fn renew(shape: Shape) -> Op {
+    Op::Renew(shape, Rollout::default())
+}
+
+fn workers(world: &World) -> Vec<Machine> {
+    world.cloud.alive().into_iter().filter(|machine| machine.identity.slot.node == "worker").collect()
+}
+
+/// Versions of the living workers, as their records have them.
+async fn versions(world: &World) -> Vec<u64> {
+    let attempts = world.attempts().await.unwrap();
+    let live = attempts.iter().filter(|attempt| attempt.is_live() && attempt.slot.node == "worker");
+    live.map(|attempt| attempt.node.variables.get("version").and_then(|one| one.as_u64()).unwrap_or(0))
+        .collect()
+}
+
+async fn built(shape: Shape, settings: Settings, seed: u64) -> World {
+    let world = World::new(seed, settings, shape);
+    assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+    world
+}
+
+#[test]
+fn a_pause_halts_a_rollout_within_seconds_and_it_goes_on_afterwards() {
+    for kind in [HoldKind::Pause, HoldKind::Protect] {
+        simulate(async {
+            let world = built(shape(), Settings::default(), 1).await;
+            let made = world.cloud.audit().len();
+            let process = world.process(None);
+            let rolling = world.perform_in(&process, renew(shape().version("worker", 1)));
+            let halting = async {
+                while world.cloud.audit().len() == made {
+                    world.wait(Duration::from_secs(1)).await;
+                }
+                world.perform(Op::Hold(kind, Some("worker".to_owned()))).await.unwrap();
+                world.wait(Duration::from_secs(10)).await;
+                world.cloud.changing_calls()
+            };
+            let (done, calls) = tokio::join!(rolling, halting);
+            if kind == HoldKind::Protect {
+                // What is protected cannot be as described: the change is undone as far as it may be.
+                assert!(matches!(done.unwrap(), Done::Built(Built::Failed { .. })));
+                assert_eq!(versions(&world).await.iter().filter(|version| **version == 0).count(), 2);
+            } else {
+                let Done::Built(Built::Failed { failures }) = done.unwrap() else { panic!("it goes on") };
+                assert!(failures.iter().all(|failed| failed.reason.contains("is paused by")), "{failures:?}");
+                assert_eq!(world.cloud.changing_calls(), calls);
+                assert_eq!(versions(&world).await.iter().filter(|version| **version == 1).count(), 1);
+            }
+            world.lift_all().await.unwrap();
+            world.perform(Op::Maintain).await.unwrap();
+            world.check_settled().await.unwrap();
+            let expected = u64::from(kind == HoldKind::Pause);
+            assert_eq!(versions(&world).await, [expected; 3], "{kind:?}");
+        });
+    }
+}
+
+#[test]
+fn a_surge_that_is_cut_short_needs_no_more_room_and_leaves_nobody_without() {
+    let care = Care { max_surge: Some(Share::Count(1)), ..Care::default() };
+    let mut points = 0;
+    for (deed, when) in [Deed::Write, Deed::Call]
+        .into_iter()
+        .flat_map(|deed| [When::Before, When::After].map(|when| (deed, when)))
+    {
+        for at in 1.. {
+            let crashed = simulate(async {
+                // One machine more than wanted is all there is room for.
+                let settings = Settings { quota: 5, ..Settings::default() };
+                let world = built(shape(), settings, at as u64).await;
+                let renewed = shape().version("worker", 1).care("worker", care);
+                let crash = Crash { deed, at, when };
+                let crashed = world.perform_until(crash, renew(renewed.clone())).await.is_none();
+                world.perform(Op::Maintain).await.unwrap();
+                let place = format!("crash {when:?} {deed:?} {at}");
+                world.check_settled().await.unwrap_or_else(|found| panic!("{place}: {found}"));
+                if world.record().await.unwrap().unwrap().generation == 2 {
+                    assert_eq!(versions(&world).await, [1; 3], "{place}");
+                }
+                crashed
+            });
+            if !crashed {
+                break;
+            }
+            points += 1;
+        }
+    }
+    assert!(points > 50, "the rollout has only {points} crash points");
+}
+
+#[test]
+fn replacements_because_of_an_address_are_undone_with_the_change() {
+    simulate(async {
+        let shape = Shape::new("shop").node("db", 1, 1).node("front", 1, 1).node("mail", 1, 1);
+        let shape = shape.with("front", json!({"asks": ["db"]})).needs("front", "db").needs("mail", "front");
+        let world = built(shape.clone(), Settings::default(), 1).await;
+        let bad = shape.version("db", 1).with("mail", json!({"broken": true}));
+        let cascade = Rollout { cascade: true, ..Rollout::default() };
+        assert!(matches!(
+            world.perform(Op::Renew(bad, cascade)).await.unwrap(),
+            Done::Built(Built::Failed { .. })
+        ));
+        world.check_settled().await.unwrap();
+        assert_eq!(world.record().await.unwrap().unwrap().generation, 1);
+        let attempts = world.attempts().await.unwrap();
+        let live = |node: &str| attempts.iter().find(|one| one.is_live() && one.slot.node == node).unwrap();
+        assert!(
+            live("front").peers["db"].contains(&live("db").node_id),
+            "front knows an address that is gone"
+        );
+    });
+}
+
+#[test]
+fn a_change_that_lacks_only_a_removal_is_not_undone() {
+    simulate(async {
+        let world = built(shape().node("old", 1, 1), Settings::default(), 1).await;
+        let kept: Vec<String> = workers(&world).into_iter().map(|machine| machine.id).collect();
+        world.cloud.inject(Call::Destroy, vec![Fault::Refuse(ErrorKind::Auth); 40]);
+        let Done::Built(Built::Failed { failures }) =
+            world.perform(renew(shape().node("new", 1, 1))).await.unwrap()
+        else {
+            panic!("the old node cannot be removed")
+        };
+        assert!(failures.iter().all(|failed| failed.slot.node == "old"), "{failures:?}");
+        assert_eq!(world.record().await.unwrap().unwrap().generation, 2);
+        world.cloud.calm();
+        world.perform(Op::Maintain).await.unwrap();
+        world.check_settled().await.unwrap();
+        assert_eq!(workers(&world).into_iter().map(|machine| machine.id).collect::<Vec<_>>(), kept);
+    });
+}
+
+#[test]
+fn what_failed_changes_have_left_is_undone_by_a_later_undoing() {
+    simulate(async {
+        let world = built(shape(), Settings::default(), 1).await;
+        let bad = |version| {
+            shape().version("worker", version).node("mail", 1, 1).with("mail", json!({"broken": true}))
+        };
+        let protect = Op::Hold(HoldKind::Protect, Some("worker".to_owned()));
+        // What was replaced before the operator came stays, and so does what is not undone.
+        let made = world.cloud.audit().len();
+        let process = world.process(None);
+        let changing = world.perform_in(&process, renew(bad(1)));
+        let protecting = async {
+            while world.cloud.audit().len() == made {
+                world.wait(Duration::from_secs(1)).await;
+            }
+            world.perform(protect).await.unwrap();
+        };
+        drop(tokio::join!(changing, protecting).0.unwrap());
+        assert!(versions(&world).await.contains(&1));
+        world.lift_all().await.unwrap();
+        drop(world.perform(renew(bad(2))).await.unwrap());
+        world.perform(Op::Maintain).await.unwrap();
+        world.check_settled().await.unwrap();
+        assert_eq!(versions(&world).await, [0; 3]);
+    });
+}
+
+#[test]
+fn a_scaling_request_a_loss_and_a_wish_during_a_rollout_are_all_done() {
+    simulate(async {
+        let mut world = built(shape(), Settings::default(), 1).await;
+        world.same_machine = false;
+        let process = world.process(None);
+        let rolling = world.perform_in(&process, renew(shape().version("worker", 1)));
+        let meanwhile = async {
+            world.wait(Duration::from_secs(40)).await;
+            let first = workers(&world).remove(0).id;
+            world.cloud.kill(&first);
+            let changes = vec![ScaleChange::Add(2), ScaleChange::ReplaceInstance("worker/3".to_owned())];
+            world.perform(Op::Scale("worker".to_owned(), changes)).await.unwrap();
+        };
+        let (done, ()) = tokio::join!(rolling, meanwhile);
+        done.unwrap();
+        world.perform(Op::Maintain).await.unwrap();
+        world.check_settled().await.unwrap();
+        assert_eq!(versions(&world).await, [1; 5]);
+    });
+}
+
+#[test]
+fn a_hold_ends_with_the_infrastructure_that_it_was_put_on() {
+    simulate(async {
+        let world = built(shape(), Settings::default(), 1).await;
+        world.perform(Op::Hold(HoldKind::Pause, None)).await.unwrap();
+        world.perform(Op::Destroy).await.unwrap();
+        let now = world.process(None).engine.clock.wall();
+        assert!(holds(&world.records, &world.infra, now).await.unwrap().iter().next().is_none());
+        assert_eq!(world.perform(Op::Build).await.unwrap(), Done::Built(Built::Ready));
+    });
+}
