@@ -49,6 +49,7 @@ def test_what_is_protected_is_neither_destroyed_nor_replaced(cli: Cli) -> None:
     cli.run("protect", "pair", "server", "--reason", "holds the data")
     refused = cli.run("destroy", "pair", "--yes", code=2)
     assert "'server' is protected by" in refused.err and "occopus unprotect pair server" in refused.err
+    assert "is not given up" in cli.run("destroy", "pair", "--yes", "--abandon", code=2).err
     assert len(processes_of(infra)) == 3
     node_id = cli.slots(infra)["server/1"]["node_id"]
     kill(infra, node_id)

@@ -333,7 +333,8 @@ impl Occopus {
         let mut generation = prepared.generation.clone();
         let (record, attempts) = if prepared.exists {
             let (mut record, _, attempts) = load(&self.engine, infra).await?;
-            generation.number = record.generation + 1;
+            // An undone change has a number, too: it may be above that of the one in force.
+            generation.number = self.generations(infra).await?.last().map_or(0, |newest| newest.number) + 1;
             record.goal = Goal::Present;
             record.completed = false;
             record.rollout.clone_from(&prepared.rollout);

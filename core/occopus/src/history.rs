@@ -108,7 +108,7 @@ impl Occopus {
         Ok(between(&in_force, &prepared.generation))
     }
 
-    async fn generations(&self, infra: &InfraId) -> Result<Vec<Generation>, Error> {
+    pub(crate) async fn generations(&self, infra: &InfraId) -> Result<Vec<Generation>, Error> {
         let all: Vec<(String, Generation)> =
             read_all(self.engine.store.as_ref(), Table::Generation, infra.as_str()).await?;
         Ok(all.into_iter().map(|(_, generation)| generation).collect())
