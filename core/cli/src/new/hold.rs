@@ -7,8 +7,8 @@ use occopus::{Error, HoldRequest};
 use serde_json::json;
 
 use super::Session;
-use crate::output::Output;
 use crate::DONE;
+use crate::output::Output;
 
 /// `occopus pause` and `occopus protect`.
 pub(super) async fn put(

@@ -1,7 +1,7 @@
 //! `occopus scale`.
 
-use occopus::engine::record::ScaleChange;
 use occopus::engine::ids::InfraId;
+use occopus::engine::record::ScaleChange;
 use occopus::{Error, Occopus, Scaling};
 use serde_json::json;
 
