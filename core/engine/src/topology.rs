@@ -30,6 +30,7 @@ impl Topology {
     /// address of a node that is no declared dependency adds an edge that is only for scheduling.
     pub fn of(generation: &Generation, contextualiser: &dyn Contextualiser) -> Self {
         let mut topology = Self::declared(generation);
+        let imagined = imagined(generation);
         for node in &generation.infrastructure.nodes {
             for (_, implementation) in generation.candidates(node, 1) {
                 // A trial needs no secrets, only texts where they will be.
@@ -38,7 +39,7 @@ impl Topology {
                 for name in references {
                     topology.refer(generation, node, implementation.resource_type(), &name);
                 }
-                topology.try_out(generation, contextualiser, (node, implementation));
+                topology.try_out(generation, contextualiser, (node, implementation), &imagined);
             }
         }
         topology.sort(generation);
@@ -52,23 +53,16 @@ impl Topology {
         generation: &Generation,
         contextualiser: &dyn Contextualiser,
         (node, implementation): (&Node, &Implementation),
+        instances: &BTreeMap<String, Vec<InstanceView>>,
     ) {
         let infra_id = InfraId::from(IMAGINED);
-        let imagined = |peer: &Node| InstanceView {
-            node_id: NodeId::from(IMAGINED),
-            addresses: vec!["0.0.0.0".to_owned()],
-            private_address: Some("0.0.0.0".to_owned()),
-            record: serde_json::json!({ "node_id": IMAGINED, "node_description": peer }),
-        };
-        let peers = &generation.infrastructure.nodes;
-        let instances = peers.iter().map(|peer| (peer.name.clone(), vec![imagined(peer)])).collect();
         let input = RenderInput {
             infra_id: &infra_id,
             infrastructure: &generation.infrastructure,
             node,
             implementation,
             node_id: &NodeId::from(IMAGINED),
-            instances: &instances,
+            instances,
         };
         if let Err(error) = contextualiser.try_out(&input) {
             self.warn(format!("node '{}' ({}): {error}", node.name, implementation.resource_type()));
@@ -141,26 +135,36 @@ impl Topology {
         false
     }
 
+    /// Sorts level by level. Each dependency is looked at once, however many nodes and levels there are.
     fn sort(&mut self, generation: &Generation) {
-        let mut placed: BTreeSet<&str> = BTreeSet::new();
-        let mut remaining: Vec<&str> =
-            generation.infrastructure.nodes.iter().map(|node| node.name.as_str()).collect();
-        let mut levels: Vec<Vec<String>> = Vec::new();
-        while !remaining.is_empty() {
-            let (level, rest): (Vec<&str>, Vec<&str>) = remaining.iter().partition(|name| {
-                self.waits_for
-                    .get(**name)
-                    .is_none_or(|known| known.iter().all(|n| placed.contains(n.as_str())))
-            });
-            if level.is_empty() {
-                // Checked descriptions have no cycles; should one get here, its order is the file's.
-                levels.push(rest.iter().map(|name| (*name).to_owned()).collect());
-                break;
-            }
-            placed.extend(&level);
-            levels.push(level.iter().map(|name| (*name).to_owned()).collect());
-            remaining = rest;
+        let names = || generation.infrastructure.nodes.iter().map(|node| node.name.as_str());
+        let places: BTreeMap<&str, usize> = names().zip(0..).collect();
+        let names: Vec<&str> = names().collect();
+        // What a node waits for that does not exist never comes.
+        let mut open: Vec<usize> = names.iter().map(|name| self.waits_for(name).count()).collect();
+        let mut behind: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
+        for (place, name) in names.iter().enumerate() {
+            let dependees = self.waits_for(name).filter_map(|dependee| places.get(dependee.as_str()));
+            dependees.for_each(|dependee| behind[*dependee].push(place));
         }
+        let mut level: Vec<usize> = (0..names.len()).filter(|place| open[*place] == 0).collect();
+        let mut levels: Vec<Vec<usize>> = Vec::new();
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for place in level.iter().flat_map(|place| &behind[*place]) {
+                open[*place] -= 1;
+                if open[*place] == 0 {
+                    next.push(*place);
+                }
+            }
+            next.sort_unstable();
+            levels.push(std::mem::replace(&mut level, next));
+        }
+        // Checked descriptions have no cycles; should one get here, its order is the file's.
+        let rest: Vec<usize> = (0..names.len()).filter(|place| open[*place] > 0).collect();
+        levels.extend(Some(rest).filter(|rest| !rest.is_empty()));
+        let named = |level: &Vec<usize>| level.iter().map(|place| names[*place].to_owned()).collect();
+        let levels: Vec<Vec<String>> = levels.iter().map(named).collect();
         self.order = levels.iter().flatten().cloned().collect();
         self.levels = levels;
     }
@@ -169,6 +173,18 @@ impl Topology {
     pub fn waits_for(&self, node: &str) -> impl Iterator<Item = &String> {
         self.waits_for.get(node).into_iter().flatten()
     }
+}
+
+/// An imagined instance of every node.
+fn imagined(generation: &Generation) -> BTreeMap<String, Vec<InstanceView>> {
+    let view = |peer: &Node| InstanceView {
+        node_id: NodeId::from(IMAGINED),
+        addresses: vec!["0.0.0.0".to_owned()],
+        private_address: Some("0.0.0.0".to_owned()),
+        record: serde_json::json!({ "node_id": IMAGINED, "node_description": peer }),
+    };
+    let peers = &generation.infrastructure.nodes;
+    peers.iter().map(|peer| (peer.name.clone(), vec![view(peer)])).collect()
 }
 
 #[cfg(test)]

@@ -256,11 +256,17 @@ fn urgencies(journal: &Journal, generation: &Generation, plan: &Plan) -> BTreeMa
             known.insert(attempt.node.definition, took);
         }
     }
+    let definitions: BTreeMap<&str, &str> = generation
+        .infrastructure
+        .nodes
+        .iter()
+        .map(|node| (node.name.as_str(), node.definition.as_str()))
+        .collect();
     let takes = |action: &Action| match &action.what {
         What::Destroy { .. } => Duration::ZERO,
         _ => {
-            let node = generation.infrastructure.node(&action.slot.node);
-            node.and_then(|node| known.get(&node.definition)).copied().unwrap_or(USUAL_START)
+            let definition = definitions.get(action.slot.node.as_str());
+            definition.and_then(|definition| known.get(*definition)).copied().unwrap_or(USUAL_START)
         }
     };
     let mut urgencies: BTreeMap<Slot, Urgency> = BTreeMap::new();

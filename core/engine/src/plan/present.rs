@@ -83,8 +83,10 @@ pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
         planner.closed.entry(&attempt.slot).or_default().push(attempt);
     }
     planner.warn_of_doubts();
+    let described = situation.generation.infrastructure.nodes.iter();
+    let described: BTreeMap<&str, &Node> = described.map(|node| (node.name.as_str(), node)).collect();
     for name in &situation.topology.order {
-        if let Some(node) = situation.generation.infrastructure.node(name) {
+        if let Some(node) = described.get(name.as_str()) {
             planner.plan_node(node);
         }
     }
@@ -244,7 +246,8 @@ impl<'a> Planner<'a> {
         let cause = Cause(format!("'{}' has {} instances, {target} are wanted", node.name, kept.len()));
         let mut surplus = Vec::new();
         for instance in kept.split_off(kept.len().min(target)) {
-            if may_serve(instance) && self.renewal(instance).is_some() {
+            let rolling = self.situation.record.rollout.is_some();
+            if rolling && (is_useless(instance) || self.renewal(instance).is_some()) {
                 surplus.push((instance, cause.clone()));
             } else {
                 self.remove_after_change(node.name.as_str(), instance, cause.clone());
@@ -467,7 +470,7 @@ impl<'a> Planner<'a> {
         let situation = self.situation;
         for instance in &situation.instances {
             let name = instance.attempt.slot.node.as_str();
-            if self.situation.generation.infrastructure.node(name).is_some() {
+            if self.paths.contains_key(name) {
                 continue;
             }
             if let Phase::Destroying { cause, failed, .. } = &instance.attempt.phase {
@@ -526,6 +529,11 @@ fn may_serve(instance: &Instance) -> bool {
         InstanceState::Unresponsive => instance.attempt.ready_at.is_some(),
         InstanceState::Pending | InstanceState::Dead | InstanceState::Gone | InstanceState::Unknown => false,
     }
+}
+
+/// Whether it is lost, and was of no use to anybody before that or is of none any more.
+fn is_useless(instance: &Instance) -> bool {
+    state(instance).is_lost() && !may_serve(instance)
 }
 
 fn state(instance: &Instance) -> InstanceState {

@@ -169,6 +169,11 @@ impl SimCloud {
         self.state().full.insert(endpoint.to_owned(), until);
     }
 
+    /// The address of a machine.
+    pub fn address(&self, id: &str) -> Option<String> {
+        self.state().machines.get(id).map(|machine| machine.address.clone())
+    }
+
     /// The attempt that made a machine.
     pub(crate) fn owner(&self, id: &str) -> Option<AttemptId> {
         self.state().machines.get(id).map(|machine| machine.identity.attempt.clone())
