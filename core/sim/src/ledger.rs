@@ -144,9 +144,9 @@ impl Ledger {
         self.book().requests.clone()
     }
 
-    /// Notes that a hold is durable; one that is there already goes on.
+    /// Notes that a hold is durable.
     pub(crate) fn held(&self, kind: HoldKind, node: Option<String>, at: Duration) {
-        self.book().holds.entry((kind.participle(), node)).or_insert(at);
+        self.book().holds.insert((kind.participle(), node), at);
     }
 
     /// Notes that a hold is about to be lifted.
@@ -159,7 +159,7 @@ impl Ledger {
         let since = |node: Option<&str>| {
             self.book().holds.get(&(kind.participle(), node.map(str::to_owned))).copied()
         };
-        [since(None), since(Some(node))].into_iter().flatten().min()
+        [since(None), since(Some(node))].into_iter().flatten().max()
     }
 
     /// Notes a jump of the wall clock.

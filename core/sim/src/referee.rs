@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use occopus_engine::hold::HoldKind;
+use jiff::Timestamp;
+use occopus_engine::hold::{HoldKind, holds};
 use occopus_engine::ids::{AttemptId, InfraId};
 use occopus_engine::journal::{generation_key, infra_key, read};
 use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase};
@@ -50,7 +51,7 @@ impl Referee {
         if let Some(attempt) = &attempt
             && let Ok(Some(record)) = read(&self.records, &infra_key(&self.infra)).await
         {
-            self.holds_heeded(attempt, &record, call);
+            self.holds_heeded(attempt, &record, call).await;
             if call == Call::Destroy {
                 self.rollout_gentle(attempt, &record).await;
             }
@@ -68,20 +69,23 @@ impl Referee {
     }
 
     /// What is held for longer than it takes to notice is left alone. Who was suspended notices later.
-    fn holds_heeded(&self, attempt: &Attempt, record: &InfraRecord, call: Call) {
+    async fn holds_heeded(&self, attempt: &Attempt, record: &InfraRecord, call: Call) {
         let tally = self.ledger().tally();
         if tally.of(FaultKind::Paused) + tally.of(FaultKind::Suspended) > 0 {
             return;
         }
-        let node = attempt.slot.node.as_str();
-        let paused = self.ledger().held_since(HoldKind::Pause, node).filter(|_| record.goal == Goal::Present);
-        let protected = self.ledger().held_since(HoldKind::Protect, node).filter(|_| call == Call::Destroy);
-        let now = self.cloud.now();
-        if let Some(since) = paused.into_iter().chain(protected).min().filter(|since| *since + NOTICED < now)
-        {
-            let text =
-                format!("a {call:?} call for {} at {now:?}, which is held since {since:?}", attempt.slot);
-            self.ledger().violated(Property::HoldsHeeded, text);
+        // None of them ends by itself, but all do with their infrastructure.
+        let Ok(holds) = holds(&self.records, &self.infra, Timestamp::UNIX_EPOCH).await else { return };
+        let (node, now) = (attempt.slot.node.as_str(), self.cloud.now());
+        let since = |kind| self.ledger().held_since(kind, node);
+        let paused = holds.pause(node).filter(|_| record.goal == Goal::Present);
+        let protected = holds.protection(node).filter(|_| call == Call::Destroy);
+        for hold in paused.into_iter().chain(protected) {
+            if let Some(since) = since(hold.kind).filter(|since| *since + NOTICED < now) {
+                let text =
+                    format!("a {call:?} call for {} at {now:?}, which is held since {since:?}", attempt.slot);
+                self.ledger().violated(Property::HoldsHeeded, text);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use occopus_descriptor::model::{Care, Share};
 
-use super::{Outlook, Path, Planner, state};
+use super::{Outlook, Path, Planner, is_useless, state};
 use crate::difference::{outdated, stale_peers};
 use crate::ids::Slot;
 use crate::judge::InstanceState;
@@ -72,7 +72,9 @@ impl<'a> Planner<'a> {
     /// Plans the replacements of a node's instances.
     pub(super) fn roll_out(&mut self, outlook: &Outlook<'a>, rolling: Rolling<'a>, paths: &mut [Path]) {
         let Rolling { mut renewals, surplus, mut freed, taken } = rolling;
-        let blocked = paths.iter().any(|path| matches!(path, Path::Blocked));
+        // What is lost has to be in the history of its slot before that is used again.
+        let blocked = paths.iter().any(|path| matches!(path, Path::Blocked))
+            || surplus.iter().any(|(instance, _)| is_useless(instance));
         let starting: Vec<usize> = paths
             .iter()
             .filter_map(|path| match path {
@@ -82,7 +84,9 @@ impl<'a> Planner<'a> {
             .collect();
         for (instance, cause) in surplus {
             let attempt = &instance.attempt;
-            if blocked {
+            if is_useless(instance) {
+                self.destroy(attempt, cause, true);
+            } else if blocked {
                 self.wait(attempt.slot.clone(), &cause);
             } else {
                 let number = self.destroy(attempt, cause, state(instance).is_lost());

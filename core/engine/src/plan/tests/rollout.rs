@@ -285,3 +285,18 @@ fn an_instance_of_which_nobody_knows_what_it_was_made_from_is_said_to_be_so() {
     let plan = lines(&situation);
     assert!(plan[0].contains("worker/1 is outdated (it is not known what it was made from)"), "{plan:?}");
 }
+
+#[test]
+fn a_new_instance_of_a_surge_that_failed_is_removed_before_another_is_tried_in_its_slot() {
+    let mut situation = surging();
+    situation.instances.push(renewed(&situation, "worker/4", Dead));
+    let plan = lines(&situation);
+    assert_eq!(plan[0], "0 destroy worker/4: 'worker' has 4 instances, 3 are wanted");
+    assert!(plan[1..].iter().all(|line| line.starts_with("later worker/")), "{plan:?}");
+    let failed = situation.instances.pop().unwrap().attempt;
+    let outcome = Outcome::Destroyed { cause: Cause("it died".to_owned()), failed: true };
+    let phase = Phase::Closed { outcome, at: at(NOW) };
+    situation.closed = vec![Attempt { phase, ready_at: None, ..failed }];
+    let plan = lines(&situation);
+    assert!(plan.iter().all(|line| line.starts_with("later worker/4: it failed once")), "{plan:?}");
+}
