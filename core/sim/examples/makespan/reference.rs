@@ -71,7 +71,7 @@ impl Cloud {
             open: graph.members.iter().map(|member| member.needs.len()).collect(),
             events: BinaryHeap::new(),
         };
-        run.to_end()
+        run.finish()
     }
 }
 
@@ -90,7 +90,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn to_end(&mut self) -> Duration {
+    fn finish(&mut self) -> Duration {
         let dependants = self.dependants();
         for index in 0..self.graph.members.len() {
             if self.open[index] == 0 {
