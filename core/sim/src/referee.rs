@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use occopus_engine::hold::{HoldKind, holds};
+use occopus_engine::hold::holds;
 use occopus_engine::ids::{AttemptId, InfraId};
 use occopus_engine::journal::{generation_key, infra_key, read};
 use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase};
