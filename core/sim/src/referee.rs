@@ -90,13 +90,15 @@ impl Referee {
     }
 
     /// When a rollout destroys what serves, enough others of its node serve. What had an accident counts
-    /// as if it served: that is not the rollout's doing. Not checked once the API has lied about a state.
+    /// as if it served: that is not the rollout's doing. Nor is it when what never was seen ready goes. Not
+    /// checked once the API has lied about a state.
     async fn rollout_gentle(&self, attempt: &Attempt, record: &InfraRecord) {
         let rolled = matches!(&attempt.phase, Phase::Destroying { cause, .. }
             if cause.0.contains(" is outdated (") || cause.0.contains(" knows an address of "));
         let key = generation_key(&self.infra, record.generation);
         let Ok(Some(generation)) = read::<Generation>(&self.records, &key).await else { return };
         let (node, tally) = (generation.infrastructure.node(&attempt.slot.node), self.ledger().tally());
+        let rolled = rolled && attempt.ready_at.is_some();
         let Some(node) = node.filter(|_| rolled && tally.of(FaultKind::WrongState) == 0) else { return };
         let now = self.cloud.now();
         let (mut serving, mut victims) = (0, 0);
