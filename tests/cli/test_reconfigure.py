@@ -333,3 +333,25 @@ def test_containers_are_replaced_one_by_one_and_their_dependants_are_only_told(c
     assert after["front/1"]["node_id"] == before["front/1"]["node_id"]
     assert after["front/1"]["stale"] == "worker" and "stale" not in after["db/1"]
     assert len(engine.containers(infra)) == 5
+
+
+def test_a_change_of_what_is_paused_waits_and_is_not_undone(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    cli.run("pause", shop.id, "--reason", "look first")
+    said = shop.change(DB, worker(), colour="blue", code=1).err
+    assert "it is paused by" in said and "undone" not in said
+    assert shop.ids() == before
+    cli.run("resume", shop.id)
+    cli.run("maintain", shop.id)
+    assert shop.environment("worker/1")["COLOUR"] == "blue"
+    shop.settled()
+
+
+def test_a_new_instance_of_a_surge_that_fails_is_tried_once_and_leaves_no_trace(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker(more=", max_surge: 1"))
+    before = shop.ids()
+    said = shop.change(DB, worker(kind="broken", more=", max_surge: 1"), code=1).err
+    assert said.count(" creating: ") == 1 and "the change was undone" in said
+    assert shop.ids() == before
+    shop.settled()
