@@ -1,4 +1,5 @@
-//! A decorator that keeps the calls to one place below the rates its back-end tolerates.
+//! A decorator that keeps the calls to one place below the rates its back-end tolerates, which it learns from
+//! the answers: a call that was throttled slows the next ones down, calls that succeed make them faster again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,10 @@ use occopus_engine::handler::{
 use occopus_engine::ids::StoreId;
 use serde_json::{Map, Value};
 
+use self::pace::Pace;
+
+mod pace;
+
 /// A token bucket: `burst` calls at once, then one every `interval`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -22,7 +27,7 @@ pub struct Rate {
     pub interval: Duration,
 }
 
-/// The rates for one place.
+/// The rates for one place that are never exceeded. What a back-end tolerates may be less, and is learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
     /// For `observe`, `find` and `console`.
@@ -38,7 +43,7 @@ impl Default for RateLimits {
     fn default() -> Self {
         Self {
             reads: Rate { burst: 20, interval: Duration::from_millis(50) },
-            changes: Rate { burst: 10, interval: Duration::from_millis(100) },
+            changes: Rate { burst: 10, interval: Duration::from_millis(2) },
             longest_wait: Duration::from_secs(5),
         }
     }
@@ -50,25 +55,53 @@ enum Kind {
     Change,
 }
 
-/// Delays calls of the wrapped handler, so that each place gets no more than its rates.
+/// Delays calls of the wrapped handler, so that each place gets no more than its rates, and no more than it
+/// tolerates.
 pub struct RateLimit {
     inner: Arc<dyn ResourceHandler>,
     clock: Arc<dyn Clock>,
     limits: RateLimits,
-    /// When each bucket is full again, in the clock's monotonic time. One entry per place and kind.
-    full_at: Mutex<BTreeMap<(Place, Kind), Duration>>,
+    /// One entry per place and kind.
+    paces: Mutex<BTreeMap<(Place, Kind), Pace>>,
 }
 
 impl RateLimit {
     /// Wraps `inner`; calls wait on `clock`.
     pub fn new(inner: Arc<dyn ResourceHandler>, clock: Arc<dyn Clock>, limits: RateLimits) -> Self {
-        Self { inner, clock, limits, full_at: Mutex::default() }
+        Self { inner, clock, limits, paces: Mutex::default() }
     }
 
-    /// Takes a token and waits until it is valid. Tokens are handed out in the order of asking; a
-    /// caller that gives up while waiting has used its token.
-    async fn pass(&self, place: &Place, kind: Kind) -> Result<(), HandlerError> {
-        let wait = self.take(place, kind).map_err(|wait| HandlerError {
+    /// Makes a call as soon as it has a token, and learns from its answer. Tokens are handed out in the order
+    /// of asking; a caller that gives up while waiting has used its token.
+    async fn pass<T>(
+        &self,
+        place: &Place,
+        kind: Kind,
+        call: impl Future<Output = Result<T, HandlerError>> + Send,
+    ) -> Result<T, HandlerError> {
+        let mut asked = self.token(place, kind).await?;
+        // A token from before others were throttled is one for a pace that is too fast.
+        while self.paced(place, kind, |pace| pace.was_slowed_since(asked)) {
+            asked = self.token(place, kind).await?;
+        }
+        let answer = call.await;
+        let now = self.clock.monotonic();
+        match &answer {
+            Ok(_) => self.paced(place, kind, Pace::succeeded),
+            Err(error) if error.kind == ErrorKind::Throttled => {
+                tracing::debug!(%place, %error, "calls are made more slowly from now on");
+                self.paced(place, kind, |pace| pace.throttled(asked, now));
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    /// Takes a token and waits until it is valid; returns when it was asked for.
+    async fn token(&self, place: &Place, kind: Kind) -> Result<Duration, HandlerError> {
+        let now = self.clock.monotonic();
+        let wait = self.paced(place, kind, |pace| pace.take(now, self.limits.longest_wait));
+        let wait = wait.map_err(|wait| HandlerError {
             kind: ErrorKind::Throttled,
             message: format!("too many calls to {place} at once; the next one may start in {wait:?}"),
             retry_after: Some(wait),
@@ -76,25 +109,16 @@ impl RateLimit {
         if !wait.is_zero() {
             self.clock.sleep(wait).await;
         }
-        Ok(())
+        Ok(now)
     }
 
-    /// The time until the taken token is valid; `Err` with that time, and nothing taken, if too long.
-    fn take(&self, place: &Place, kind: Kind) -> Result<Duration, Duration> {
+    fn paced<T>(&self, place: &Place, kind: Kind, use_pace: impl FnOnce(&mut Pace) -> T) -> T {
         let rate = match kind {
             Kind::Read => self.limits.reads,
             Kind::Change => self.limits.changes,
         };
-        let now = self.clock.monotonic();
-        let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = buckets.entry((place.clone(), kind)).or_default();
-        let next = (*full_at).max(now) + rate.interval;
-        let wait = next.saturating_sub(now + rate.interval * rate.burst.max(1));
-        if wait > self.limits.longest_wait {
-            return Err(wait);
-        }
-        *full_at = next;
-        Ok(wait)
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        use_pace(paces.entry((place.clone(), kind)).or_insert_with(|| Pace::new(rate)))
     }
 }
 
@@ -128,23 +152,19 @@ impl ResourceHandler for RateLimit {
         request: &CreateRequest,
         steps: &dyn StepJournal,
     ) -> Result<ProviderId, HandlerError> {
-        self.pass(&access.place, Kind::Change).await?;
-        self.inner.create(access, request, steps).await
+        self.pass(&access.place, Kind::Change, self.inner.create(access, request, steps)).await
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {
-        self.pass(&access.place, Kind::Read).await?;
-        self.inner.observe(access, ids).await
+        self.pass(&access.place, Kind::Read, self.inner.observe(access, ids)).await
     }
 
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
-        self.pass(&access.place, Kind::Read).await?;
-        self.inner.find(access, store).await
+        self.pass(&access.place, Kind::Read, self.inner.find(access, store)).await
     }
 
     async fn find_all(&self, access: &Access, store: &StoreId) -> Result<Vec<Listed>, HandlerError> {
-        self.pass(&access.place, Kind::Read).await?;
-        self.inner.find_all(access, store).await
+        self.pass(&access.place, Kind::Read, self.inner.find_all(access, store)).await
     }
 
     async fn destroy(
@@ -153,13 +173,11 @@ impl ResourceHandler for RateLimit {
         id: &ProviderId,
         steps: &dyn StepJournal,
     ) -> Result<(), HandlerError> {
-        self.pass(&access.place, Kind::Change).await?;
-        self.inner.destroy(access, id, steps).await
+        self.pass(&access.place, Kind::Change, self.inner.destroy(access, id, steps)).await
     }
 
     async fn console(&self, access: &Access, id: &ProviderId) -> Result<String, HandlerError> {
-        self.pass(&access.place, Kind::Read).await?;
-        self.inner.console(access, id).await
+        self.pass(&access.place, Kind::Read, self.inner.console(access, id)).await
     }
 }
 
