@@ -17,5 +17,12 @@ echo "Loading, checking and ordering descriptions:"
 cargo build --quiet --release --package occopus-descriptor --example load
 python3 benches/descriptor.py target/release/examples/load
 
-echo "Building on a simulated cloud:"
-cargo run --quiet --profile "$profile" --package occopus-sim --example makespan
+echo "Building on a simulated cloud, beside a clairvoyant scheduler:"
+cargo build --quiet --profile "$profile" --package occopus-sim --examples
+"target/$folder/examples/makespan" | python3 benches/table.py docs/performance.md makespan
+
+echo "The engine itself:"
+python3 benches/engine.py "target/$folder/examples/cost"
+
+echo "Building on real back-ends, beside bare calls:"
+tests/peers/with-peers.sh python3 benches/back_ends.py "target/$folder/occopus"
