@@ -1,8 +1,9 @@
 """What Occopus adds to what a back-end itself takes.
 
 Takes the program `occopus`. Builds processes, containers (OCCOPUS_TEST_DOCKER names a Docker Engine) and EC2
-instances (OCCOPUS_TEST_MOTO names a moto server), and makes as many with the same number of bare calls at once,
-before and after, in the same run. The ratio of the times says what Occopus costs; seconds depend on the machine.
+instances (OCCOPUS_TEST_MOTO names a moto server), and makes as many with the same number of bare calls at
+once, before and after, in the same run. The ratio of the times says what Occopus costs; seconds depend on the
+machine.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Command:
         took = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
-            raise SystemExit(f"{arguments} ended with {process.returncode}:\n{(self.home / 'err').read_text()}")
+            errors = (self.home / "err").read_text()
+            raise SystemExit(f"{arguments} ended with {process.returncode}:\n{errors}")
         return output.read_text(), took, usage.ru_utime + usage.ru_stime
 
 
@@ -80,9 +82,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(
-    name: str, command: Command, raw: Callable[[], float], calls: Counter[str] | None = None
-) -> None:
+def measure(name: str, command: Command, raw: Callable[[], float], calls: Counter[str] | None = None) -> None:
     """Bare calls, a build, a pass over what is ready, and bare calls again."""
     before = raw()
     if calls is not None:
@@ -96,8 +96,8 @@ def measure(
     command.run("destroy", infra, "--yes")
     bare = (before + raw()) / 2
     print(
-        f"| {name} | {bare:.2f} s | {took:.2f} s | {took / bare:.2f} | {cpu:.2f} s | {efficiency:.2f} | {built} "
-        f"| {pass_took:.2f} s, {pass_cpu:.2f} s of CPU time | {passed} |",
+        f"| {name} | {bare:.2f} s | {took:.2f} s | {took / bare:.2f} | {cpu:.2f} s "
+        f"| {efficiency:.2f} | {built} | {pass_took:.2f} s, {pass_cpu:.2f} s of CPU time | {passed} |",
         flush=True,
     )
 
@@ -245,7 +245,8 @@ def counting(endpoint: str) -> Iterator[tuple[str, Counter[str]]]:
 
 def main() -> None:
     program = sys.argv[1]
-    print("| | bare calls | Occopus | ratio | its CPU time | efficiency | calls | a pass that changes nothing | calls |")
+    columns = ["", "bare calls", "Occopus", "ratio", "its CPU time", "efficiency", "calls"]
+    print("| " + " | ".join([*columns, "a pass that changes nothing", "calls"]) + " |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     skipped = []
     with tempfile.TemporaryDirectory() as name:

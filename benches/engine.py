@@ -1,8 +1,8 @@
 """What the engine itself costs, and that it grows with the work only.
 
-Takes the program `cost` (core/sim/examples/cost.rs). Counts instructions as benches/descriptor.py does, of one
-operation: the difference between doing it once and twice. Fails when ten times the work costs more than twelve
-times the instructions, or when the bytes that the journal gets per instance are not constant.
+Takes the program `cost` (core/sim/examples/cost.rs). Counts instructions as benches/descriptor.py does, of
+one operation: the difference between doing it once and twice. Fails when ten times the work costs more than
+twelve times the instructions, or when the bytes that the journal gets per instance are not constant.
 """
 
 import re
@@ -48,9 +48,10 @@ def main() -> int:
                 growth = cost / before if before else 0.0
                 if growth > MOST_GROWTH:
                     failures.append(f"{operation} of {size}: growth {growth:.1f} > {MOST_GROWTH:.0f}")
+                memory = megabytes(run(program, operation, size, 1))
                 print(
                     f"| {title} | {size:,} | {cost / 1e6:,.1f} | {cost // size:,} | "
-                    f"{f'{growth:.1f}' if growth else ''} | {megabytes(run(program, operation, size, 1)):.0f} MB |",
+                    f"{f'{growth:.1f}' if growth else ''} | {memory:.0f} MB |",
                     flush=True,
                 )
                 before = cost
