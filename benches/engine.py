@@ -55,7 +55,7 @@ def main() -> int:
                     flush=True,
                 )
                 before = cost
-    print("\n| instances built | store transactions | bytes written | of these journal |")
+    print("\n| instances built | store batches | bytes written | of these journal |")
     print("| --- | --- | --- | --- |")
     journal = []
     for size in JOURNALS:
