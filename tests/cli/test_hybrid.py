@@ -61,7 +61,7 @@ def test_a_hybrid_is_built_scaled_changed_and_destroyed(cli: Cli) -> None:
     agent = PROCESS.replace("""{{getipall('machine')|join(',')}}""", "none")
     cli.write("nodes.yaml", cache + cloud.definition("machine") + agent)
     cli.write("changed.yaml", changed)
-    cli.run("build", "changed.yaml", "--nodes", "nodes.yaml", "-i", infra, "--yes")
+    cli.run("build", "changed.yaml", "--nodes", "nodes.yaml", "-i", infra, "--confirm", "hybrid")
     slots = cli.slots(infra)
     assert sorted(slots) == ["agent/1", "agent/2", "cache/1", "spare/1"]
     assert there() == (2, 0, 2)
