@@ -81,6 +81,23 @@ def test_two_maintainers_and_random_deaths_never_make_one_too_many(cli: Cli) -> 
     assert holder(cli, infra) == 0
 
 
+def stop_between_writes(cli: Cli, process: subprocess.Popen[str]) -> None:
+    """Stops a process, but not in the middle of a write: then nobody could write to the file."""
+
+    def stopped() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with closing(sqlite3.connect(cli.store, timeout=0.5)) as store:
+                store.execute("BEGIN IMMEDIATE")
+                store.rollback()
+            return True
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+            return False
+
+    wait_until(stopped, "it is stopped outside a write")
+
+
 def test_a_holder_that_slept_longer_than_its_lease_changes_nothing_any_more(cli: Cli) -> None:
     infra = build(cli, infrastructure("sleepy", {"a": "quiet"}, a=2))
     short = {"OCCOPUS_LEASE": str(LEASE)}
@@ -88,7 +105,7 @@ def test_a_holder_that_slept_longer_than_its_lease_changes_nothing_any_more(cli:
     with ExitStack() as both:
         sleeper = both.enter_context(running(cli.start("watch", infra, "--interval", "0.2", env=short)))
         wait_until(lambda: holder(cli, infra) == sleeper.pid, "it holds the lease")
-        sleeper.send_signal(signal.SIGSTOP)
+        stop_between_writes(cli, sleeper)
         heir = both.enter_context(running(cli.start("watch", infra, "--interval", "0.2", env=short)))
         read_until(heir, "in use by .*occopus watch")
         before = processes_of(infra)
