@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from c_library import ROOT, STRICT, need
+from c_library import ROOT, STRICT, absent, need
 
 HEADER = ROOT / "include" / "occopus.h"
 FUNCTIONS = re.findall(
@@ -20,11 +19,7 @@ def test_the_header_is_current():
     need("cargo")
     fetch = ["cargo", "fetch", "--quiet", "--locked", "--manifest-path", "bindings/c/header/Cargo.toml"]
     if subprocess.run(fetch, cwd=ROOT, capture_output=True, check=False).returncode != 0:
-        reason = "cbindgen cannot be downloaded"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI=true and {reason}")
-        print(reason)
-        pytest.skip(reason)
+        absent("cbindgen cannot be downloaded")
     command = ["bindings/c/header.sh", "--check"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
