@@ -75,6 +75,15 @@ pub struct Named {
     pub replace: Vec<(AttemptId, Cause)>,
 }
 
+/// As many changes of attempts are under way at the same time.
+const LOCKS: usize = 32;
+
+/// The lock of an attempt.
+fn lock_of(id: &AttemptId) -> usize {
+    let sum = id.as_str().bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    sum % LOCKS
+}
+
 /// The journal of one infrastructure under a lease, with the attempts it knows. Secrets are hidden in
 /// everything it writes and tells but in requests.
 pub struct Journal {
@@ -86,7 +95,8 @@ pub struct Journal {
     infra: InfraId,
     state: Mutex<State>,
     /// Held from reading an attempt until its new content is committed, so that no change is lost.
-    changing: tokio::sync::Mutex<()>,
+    /// Attempts share these locks by their ids, so that changes of different ones can be written together.
+    changing: [tokio::sync::Mutex<()>; LOCKS],
 }
 
 #[derive(Default)]
@@ -130,7 +140,7 @@ impl Journal {
             lease,
             infra,
             state: Mutex::new(state),
-            changing: tokio::sync::Mutex::new(()),
+            changing: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         })
     }
 
@@ -221,7 +231,12 @@ impl Journal {
         consumed: Vec<Write>,
         events: Vec<Event>,
     ) -> Result<(), EngineError> {
-        let _changing = self.changing.lock().await;
+        let ids = named.retire.iter().chain(&named.replace).map(|(id, _)| id);
+        let mut changing = Vec::new();
+        // In the order of the locks, so that nobody waits for each other.
+        for lock in ids.map(lock_of).collect::<BTreeSet<usize>>() {
+            changing.push(self.changing[lock].lock().await);
+        }
         let mut marked: BTreeMap<AttemptId, Attempt> = BTreeMap::new();
         let retire = named.retire.into_iter().map(|(id, cause)| (id, cause, true));
         let replace = named.replace.into_iter().map(|(id, cause)| (id, cause, false));
@@ -501,7 +516,7 @@ impl Journal {
         event: Option<(EventKind, String)>,
         edit: impl FnOnce(&mut Attempt),
     ) -> Result<(), EngineError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing[lock_of(id)].lock().await;
         let mut attempt = self.attempt(id).ok_or_else(|| EngineError::Record {
             key: self.attempt_key(id).to_string(),
             reason: "it is missing".to_owned(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use occopus_engine::ids::StoreId;
 use occopus_engine::store::{Batch, Expect, Key, Record, StoreError, Table, Write};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use uuid::Uuid;
 
 use super::fault::{Fault, unreachable};
@@ -101,18 +101,23 @@ impl Database {
         })
     }
 
-    /// Applies a batch.
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        self.require_in_place()?;
-        apply(&mut self.connection, batch).map_err(|fault| fault.explain(&self.path))?;
-        self.log_holds_erased |= batch
-            .writes
-            .iter()
-            .any(|write| matches!(write, Write::Delete(key) if key.table == Table::Request));
+    /// Applies batches in one transaction, in their order: each wholly or, if it is refused, not at all. What
+    /// fails for another reason fails for all.
+    pub(super) fn commit(&mut self, batches: &[Batch]) -> Vec<Result<(), StoreError>> {
+        let applied = self
+            .require_in_place()
+            .and_then(|()| apply(&mut self.connection, batches).map_err(|fault| fault.explain(&self.path)));
+        let results = match applied {
+            Ok(results) => results,
+            Err(error) => return vec![Err(error); batches.len()],
+        };
+        let erases = |write: &Write| matches!(write, Write::Delete(key) if key.table == Table::Request);
+        let written = batches.iter().zip(&results).filter(|(_, result)| result.is_ok());
+        self.log_holds_erased |= written.flat_map(|(batch, _)| &batch.writes).any(erases);
         if self.log_holds_erased {
             self.erase_log();
         }
-        Ok(())
+        results
     }
 
     /// Empties the write-ahead log, which keeps copies of what was deleted. The batch that made this
@@ -243,8 +248,8 @@ fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(!busy?)
 }
 
-fn apply(connection: &mut Connection, batch: &Batch) -> Result<(), Fault> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn apply(connection: &mut Connection, batches: &[Batch]) -> Result<Vec<Result<(), StoreError>>, Fault> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if schema::version(&transaction)? != MIGRATIONS.len() {
         return Err(StoreError::Unusable(
             "a newer Occopus changed the store while it was in use; nothing was changed: upgrade this program"
@@ -252,24 +257,39 @@ fn apply(connection: &mut Connection, batch: &Batch) -> Result<(), Fault> {
         )
         .into());
     }
+    let mut results = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let savepoint = transaction.savepoint()?;
+        results.push(match apply_one(&savepoint, batch) {
+            Ok(()) => Ok(savepoint.commit()?),
+            // Dropped, the savepoint takes nothing of this batch back: nothing was written.
+            Err(Fault::Store(conflict @ StoreError::Conflict(_))) => Err(conflict),
+            Err(fault) => return Err(fault),
+        });
+    }
+    transaction.commit()?;
+    Ok(results)
+}
+
+fn apply_one(connection: &Connection, batch: &Batch) -> Result<(), Fault> {
     for expect in &batch.expect {
-        if !holds(&transaction, expect)? {
+        if !holds(connection, expect)? {
             return Err(StoreError::Conflict(expect.key().clone()).into());
         }
     }
     if !batch.writes.is_empty() {
-        let last = schema::reserve_numbers(&transaction, batch.writes.len())?;
+        let last = schema::reserve_numbers(connection, batch.writes.len())?;
         for (number, write) in (last + 1..).zip(&batch.writes) {
-            execute(&transaction, write, number)?;
+            execute(connection, write, number)?;
         }
     }
-    Ok(transaction.commit()?)
+    Ok(())
 }
 
-fn holds(transaction: &Transaction<'_>, expect: &Expect) -> Result<bool, Fault> {
+fn holds(connection: &Connection, expect: &Expect) -> Result<bool, Fault> {
     let key = expect.key();
     let sql = format!("SELECT version FROM {} WHERE scope = ?1 AND id = ?2", key.table.name());
-    let mut statement = transaction.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&sql)?;
     let found = statement.query_one([&key.scope, &key.id], |row| row.get::<_, i64>(0)).optional()?;
     Ok(match expect {
         Expect::Absent(_) => found.is_none(),
@@ -277,7 +297,7 @@ fn holds(transaction: &Transaction<'_>, expect: &Expect) -> Result<bool, Fault> 
     })
 }
 
-fn execute(transaction: &Transaction<'_>, write: &Write, number: u64) -> Result<(), Fault> {
+fn execute(connection: &Connection, write: &Write, number: u64) -> Result<(), Fault> {
     match write {
         Write::Put(key, value) => {
             let sql = format!(
@@ -285,18 +305,18 @@ fn execute(transaction: &Transaction<'_>, write: &Write, number: u64) -> Result<
                  ON CONFLICT DO UPDATE SET version = excluded.version, value = excluded.value",
                 key.table.name()
             );
-            let mut statement = transaction.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&sql)?;
             statement.execute((&key.scope, &key.id, number.cast_signed(), value.to_string()))?;
         }
         Write::Append(table, scope, value) => {
             let sql =
                 format!("INSERT INTO {} (scope, id, version, value) VALUES (?1, ?2, ?3, ?4)", table.name());
-            let mut statement = transaction.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&sql)?;
             statement.execute((scope, append_id(number), number.cast_signed(), value.to_string()))?;
         }
         Write::Delete(key) => {
             let sql = format!("DELETE FROM {} WHERE scope = ?1 AND id = ?2", key.table.name());
-            transaction.prepare_cached(&sql)?.execute([&key.scope, &key.id])?;
+            connection.prepare_cached(&sql)?.execute([&key.scope, &key.id])?;
         }
     }
     Ok(())

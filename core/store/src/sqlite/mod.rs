@@ -10,13 +10,13 @@ mod schema;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use occopus_engine::ids::StoreId;
 use occopus_engine::store::{Batch, Key, Record, Store, StoreError, Table};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::spawn_blocking;
 
 use self::database::Database;
@@ -29,7 +29,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const ERASE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A store in a file. Clones share one connection; its calls are queued without blocking a thread of
-/// the runtime.
+/// the runtime. Batches that wait at the same time are written in one transaction: to make it durable takes
+/// most of the time, however much it writes.
 ///
 /// A call whose future is dropped before it is done may still take effect.
 #[derive(Clone)]
@@ -37,6 +38,13 @@ pub struct SqliteStore {
     id: StoreId,
     path: PathBuf,
     database: Arc<Mutex<Database>>,
+    waiting: Arc<std::sync::Mutex<Vec<Waiting>>>,
+}
+
+/// A batch that is to be written.
+struct Waiting {
+    batch: Batch,
+    outcome: oneshot::Sender<Result<(), StoreError>>,
 }
 
 impl SqliteStore {
@@ -74,7 +82,12 @@ impl SqliteStore {
             id: database.id().clone(),
             path: database.path().to_owned(),
             database: Arc::new(Mutex::new(database)),
+            waiting: Arc::default(),
         }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn run<T: Send + 'static>(
@@ -121,6 +134,55 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.run(move |database| database.commit(&batch)).await
+        let (outcome, written) = oneshot::channel();
+        self.waiting().push(Waiting { batch, outcome });
+        let mut database = Arc::clone(&self.database).lock_owned().await;
+        let mut group = std::mem::take(&mut *self.waiting());
+        // Nobody waits for what was given up, and whoever gave it up may have decided otherwise.
+        group.retain(|waiting| !waiting.outcome.is_closed());
+        if !group.is_empty() {
+            blocking(move || {
+                let (batches, outcomes): (Vec<_>, Vec<_>) =
+                    group.into_iter().map(|waiting| (waiting.batch, waiting.outcome)).unzip();
+                for (outcome, result) in outcomes.into_iter().zip(database.commit(&batches)) {
+                    // Who has gone away meanwhile needs no answer.
+                    drop(outcome.send(result));
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        written.await.unwrap_or_else(|_| {
+            Err(StoreError::Failed("a write of the store was broken off; repeat the command".to_owned()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use occopus_engine::store::Write;
+    use serde_json::json;
+
+    use super::*;
+
+    fn batch(id: &str) -> Batch {
+        let key = Key::new(Table::Place, "scope", id);
+        Batch { expect: vec![], writes: vec![Write::Put(key, json!(id))] }
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_while_it_waits_is_not_written_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("occopus.db")).await.unwrap();
+        let busy = store.database.clone().lock_owned().await;
+        let given_up = store.commit(batch("given-up"));
+        // A timer that has run out: the call is dropped as soon as it has to wait.
+        assert!(tokio::time::timeout(Duration::ZERO, given_up).await.is_err());
+        let freed = async move { drop(busy) };
+        let (one, two, ()) = tokio::join!(store.commit(batch("one")), store.commit(batch("two")), freed);
+        assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+        let records = store.list(Table::Place, "scope", "").await.unwrap();
+        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        assert_eq!(ids, ["one", "two"]);
     }
 }

@@ -111,9 +111,9 @@ pub(super) fn store_id(connection: &Connection) -> Result<StoreId, Fault> {
 }
 
 /// Takes `count` numbers from the counter of the store and returns the last one before them.
-pub(super) fn reserve_numbers(transaction: &Transaction<'_>, count: usize) -> Result<u64, Fault> {
+pub(super) fn reserve_numbers(connection: &Connection, count: usize) -> Result<u64, Fault> {
     let count = count as i64;
-    let last: i64 = transaction
+    let last: i64 = connection
         .prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'last_number' RETURNING value")?
         .query_one([count], |row| row.get(0))?;
     Ok((last - count).cast_unsigned())

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use rusqlite::Transaction;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -20,8 +21,13 @@ fn key(id: &str) -> Key {
     Key::new(Table::Place, "scope", id)
 }
 
+/// Commits one batch.
+fn commit(database: &mut Database, batch: Batch) -> Result<(), StoreError> {
+    database.commit(&[batch]).remove(0)
+}
+
 fn put(database: &mut Database, id: &str, value: &str) -> Result<(), StoreError> {
-    database.commit(&Batch { expect: vec![], writes: vec![Write::Put(key(id), json!(value))] })
+    commit(database, Batch { expect: vec![], writes: vec![Write::Put(key(id), json!(value))] })
 }
 
 /// Why the store at `path` cannot be used. Checks that the file was not touched.
@@ -178,13 +184,13 @@ fn a_full_disk_changes_nothing() {
     let writes =
         vec![Write::Put(key("before"), json!("changed")), Write::Put(key("big"), json!("x".repeat(100_000)))];
     let batch = Batch { expect: vec![], writes };
-    let error = database.commit(&batch).unwrap_err();
+    let error = commit(&mut database, batch.clone()).unwrap_err();
     assert!(matches!(&error, StoreError::Failed(message) if message.contains("is full")), "{error:?}");
     assert_eq!(database.read(&key("before")).unwrap().unwrap().version, version);
     assert_eq!(database.read(&key("big")).unwrap(), None);
 
     set_limit(&database, i64::from(u32::MAX >> 1));
-    database.commit(&batch).expect("goes on as soon as there is space");
+    commit(&mut database, batch.clone()).expect("goes on as soon as there is space");
 }
 
 #[test]
@@ -239,17 +245,17 @@ fn deleted_requests_leave_no_trace_in_the_files() {
     for number in 0..300 {
         let value = json!(SECRET.repeat(1 + number * number % 977));
         let writes = vec![Write::Put(request(number), value)];
-        database.commit(&Batch { expect: vec![], writes }).unwrap();
+        commit(&mut database, Batch { expect: vec![], writes }).unwrap();
         open.push_back(request(number));
         // A window of open requests that grows and shrinks makes the tree split and merge its pages.
         while open.len() > number % 40 {
             let gone = open.pop_front().unwrap();
-            database.commit(&Batch { expect: vec![], writes: vec![Write::Delete(gone)] }).unwrap();
+            commit(&mut database, Batch { expect: vec![], writes: vec![Write::Delete(gone)] }).unwrap();
         }
     }
     assert!(!open.is_empty() && !files_with(&directory, SECRET).is_empty(), "open requests are kept");
     let writes = open.into_iter().map(Write::Delete).collect();
-    database.commit(&Batch { expect: vec![], writes }).unwrap();
+    commit(&mut database, Batch { expect: vec![], writes }).unwrap();
     assert_eq!(files_with(&directory, SECRET), Vec::<PathBuf>::new());
 }
 
@@ -259,15 +265,37 @@ fn a_busy_log_is_emptied_later() {
     let (directory, path) = place();
     let mut database = Database::open(&path).unwrap();
     let writes = vec![Write::Put(request(1), json!(SECRET))];
-    database.commit(&Batch { expect: vec![], writes }).unwrap();
+    commit(&mut database, Batch { expect: vec![], writes }).unwrap();
 
     let mut reader = Database::open(&path).unwrap();
     let reading = reader.connection.transaction().unwrap();
     reading.query_one("SELECT count(*) FROM request", [], |row| row.get::<_, i64>(0)).unwrap();
-    database.commit(&Batch { expect: vec![], writes: vec![Write::Delete(request(1))] }).unwrap();
+    commit(&mut database, Batch { expect: vec![], writes: vec![Write::Delete(request(1))] }).unwrap();
     assert!(!files_with(&directory, SECRET).is_empty(), "the reader still needs the log");
 
     drop(reading);
     put(&mut database, "next", "value").unwrap();
     assert_eq!(files_with(&directory, SECRET), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_refused_batch_leaves_the_others_of_its_group_alone() {
+    let (_directory, path) = place();
+    let mut database = Database::open(&path).unwrap();
+    let put = |id: &str| Write::Put(key(id), json!(id));
+    let free = |writes| Batch { expect: vec![], writes };
+    let once = |id: &str, writes| Batch { expect: vec![Expect::Absent(key(id))], writes };
+    let group = [
+        free(vec![put("first")]),
+        // What came before in the same group counts.
+        once("first", vec![put("refused"), put("first")]),
+        once("second", vec![put("second")]),
+        free(vec![put("third")]),
+    ];
+    let outcomes = database.commit(&group);
+    assert!(matches!(&outcomes[1], Err(StoreError::Conflict(found)) if *found == key("first")));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
+    let kept = database.list(Table::Place, "scope", "").unwrap();
+    let kept: Vec<&str> = kept.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!(kept, ["first", "second", "third"]);
 }
