@@ -189,7 +189,9 @@ def test_without_replacing_outdated_instances_are_shown_with_what_differs(cli: C
     assert "outdated: variables.colour: red, now blue" in cli.run("status", shop.id).out
     plan = cli.run("plan", "-i", shop.id, "infra.yaml", "--only", "db")
     assert "destroy db/1: db/1 is outdated (variables.colour: red, now blue)" in plan.out
-    assert "worker" not in plan.out
+    assert "destroy worker" not in plan.out
+    assert "outdated: worker/1: variables.colour: red, now blue" in plan.out
+    assert "outdated: db/1" in cli.run("plan", "-i", shop.id).out
     shop.change(DB, worker(), colour="blue", options=("--only", "db"))
     after = shop.ids()
     assert after["db/1"] != before["db/1"] and same(before, after, "worker/1", "worker/2", "worker/3")
@@ -200,7 +202,8 @@ def test_without_replacing_outdated_instances_are_shown_with_what_differs(cli: C
 def test_who_knows_the_address_of_what_was_replaced_is_stale_and_replaced_only_when_asked(cli: Cli) -> None:
     shop = Shop(cli, DB, FRONT)
     before = shop.ids()
-    shop.change(DB, FRONT, colour="blue", options=("--only", "db"))
+    told = shop.change(DB, FRONT, colour="blue", options=("--only", "db")).err
+    assert "stale: front/1: the instance of 'db' whose address it knows is gone then" in told
     after = shop.ids()
     assert after["db/1"] != before["db/1"] and same(before, after, "front/1")
     assert cli.slots(shop.id)["front/1"]["stale"] == "db"
@@ -266,6 +269,10 @@ def test_what_is_lost_is_told_before_and_needs_a_word_that_fits(cli: Cli) -> Non
         refused = cli.run(*command, *options, code=2).err
         assert "destroys or replaces 4 instances of 4" in refused and "local disks is lost" in refused
         assert "worker/2 (process" in refused and "--confirm shop" in refused
+    cli.run("pause", shop.id, "--reason", "look first")
+    later = cli.run(*command, "--yes", code=2).err
+    assert "destroys or replaces 4 instances of 4" in later, "what a pause keeps for later counts, too"
+    cli.run("resume", shop.id)
     assert "called 'shop'" in cli.run(*command, "--confirm", "shop2", code=2).err
     assert cli.run(*command, "--only", "db", "--yes").code == 0, "one of four needs no more than --yes"
     assert same(before, shop.ids(), "worker/1", "worker/2", "worker/3")

@@ -19,6 +19,7 @@ use crate::Occopus;
 use crate::define::off_the_runtime;
 use crate::error::Error;
 use crate::flaws;
+use crate::kept;
 use crate::operate::OnPlan;
 use crate::request::{BuildRequest, Choice, Run, Target};
 use crate::saved_plan::Expected;
@@ -356,6 +357,7 @@ impl Occopus {
         if prepared.exists {
             plan.notes.extend(self.extras(&situation).await?);
         }
+        plan.notes.extend(kept::remarks(&plan, &situation));
         Ok((plan, situation))
     }
 

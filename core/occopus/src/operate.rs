@@ -16,6 +16,7 @@ use occopus_engine::topology::Topology;
 use crate::Occopus;
 use crate::error::Error;
 use crate::graph::{GraphFormat, draw};
+use crate::kept;
 use crate::request::Run;
 use crate::status::Status;
 
@@ -182,6 +183,7 @@ impl Occopus {
         let survey = survey(&self.engine, infra, Order::Parallel).await?;
         let mut plan = survey.plan;
         plan.notes.extend(self.extras(&survey.situation).await?);
+        plan.notes.extend(kept::remarks(&plan, &survey.situation));
         Ok(plan)
     }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use occopus::engine::control::Built;
 use occopus::engine::enact::Failed;
-use occopus::engine::ids::AttemptId;
-use occopus::engine::plan::{Order, Plan, Situation, What};
-use occopus::engine::record::Phase;
-use occopus::{BuildReport, Error, Input, Occopus, Prepared, SavedPlan};
+use occopus::engine::plan::{Order, Plan, Situation};
+use occopus::{BuildReport, Error, Input, Loss, Occopus, Prepared, SavedPlan};
 
 use super::build_args::{self as args, Leave, Pace};
 use super::plan::{headed, prepare};
@@ -68,7 +66,8 @@ pub(super) async fn carry_out(
     let output = &session.output;
     output.say(&headed(&prepared, &plan, output.colors_progress()));
     let confirmed = (how.leave.yes, how.leave.confirm.as_deref());
-    if prepared.exists && !may_destroy(output, (&plan, &situation), confirmed).await? {
+    let lost = occopus.losses(&plan, &situation);
+    if prepared.exists && !may_destroy(output, &situation, &lost, confirmed).await? {
         output.say("nothing was changed");
         return Ok(crate::USAGE);
     }
@@ -98,13 +97,13 @@ fn broke_off(error: &Error) -> bool {
     )
 }
 
-/// Asks before a change destroys or replaces instances; `named` is what `--confirm` gave.
+/// Asks before a change destroys or replaces the instances `lost`; `named` is what `--confirm` gave.
 async fn may_destroy(
     output: &Output,
-    (plan, situation): (&Plan, &Situation),
+    situation: &Situation,
+    lost: &[Loss],
     (yes, named): (bool, Option<&str>),
 ) -> Result<bool, Error> {
-    let lost = losses(plan, situation);
     // A change of the name is confirmed by the old or the new one.
     let (name, new) = (&situation.record.name, &situation.generation.infrastructure.name);
     if let Some(other) = named.filter(|named| named != name && named != new) {
@@ -123,7 +122,7 @@ async fn may_destroy(
         "the change destroys or replaces {} of {}; what is on their local disks is lost:\n{}",
         count(lost.len(), "instance"),
         situation.instances.len(),
-        lost.join("\n")
+        lost.iter().map(loss_text).collect::<Vec<_>>().join("\n")
     );
     match ask(output, &format!("{what}\nGo on?")).await {
         Answer::Yes => Ok(true),
@@ -140,23 +139,10 @@ const MANY: usize = 5;
 /// A larger part of all instances than this needs more than `--yes`.
 const MANY_PERCENT: usize = 30;
 
-/// The instances that the plan destroys, other than those that failed or are being destroyed already,
-/// each with its age and the reason.
-fn losses(plan: &Plan, situation: &Situation) -> Vec<String> {
-    let living = |id: &AttemptId| {
-        let attempts = situation.instances.iter().map(|instance| &instance.attempt);
-        attempts.filter(|attempt| !matches!(attempt.phase, Phase::Destroying { .. })).find(|a| a.id == *id)
-    };
-    let lost = plan.actions.iter().filter_map(|action| match &action.what {
-        What::Destroy { attempt, failed: false, .. } => living(attempt).map(|attempt| (action, attempt)),
-        _ => None,
-    });
-    lost.map(|(action, attempt)| {
-        let age = span(situation.now.duration_since(attempt.created_at).as_secs());
-        let id = attempt.provider_id.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("  {} ({} {id}, {age} old): {}", action.slot, attempt.place.handler, action.cause)
-    })
-    .collect()
+fn loss_text(loss: &Loss) -> String {
+    let Loss { slot, resource, age, cause, .. } = loss;
+    let id = loss.provider_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("  {slot} ({resource} {id}, {} old): {cause}", span(*age))
 }
 
 /// Says how the build ended and what to do now. `undone` tells that a first build is rolled back unless

@@ -15,7 +15,7 @@ use crate::engine::Policy;
 use crate::handler::Found;
 use crate::hold::Holds;
 use crate::ids::{AttemptId, Slot};
-use crate::judge::Verdict;
+use crate::judge::{InstanceState, Verdict};
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord};
 use crate::topology::Topology;
 
@@ -197,6 +197,18 @@ pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
     let mut plan = held::hold_back(plan, situation);
     plan.notes.extend(drift::notes(situation));
     plan
+}
+
+/// The plan of what is going to be done once nothing is in its way any more: no hold, nothing that cannot be asked
+/// or is not ready, and no failure from before. What [`plan`] keeps for later is in it.
+pub fn unhindered(situation: &Situation, policy: &Policy) -> Plan {
+    let mut situation = Situation { holds: Holds::default(), closed: Vec::new(), ..situation.clone() };
+    for verdict in situation.instances.iter_mut().filter_map(|instance| instance.verdict.as_mut()) {
+        if !verdict.state.is_lost() {
+            verdict.state = InstanceState::Ready;
+        }
+    }
+    plan(&situation, policy)
 }
 
 #[cfg(test)]

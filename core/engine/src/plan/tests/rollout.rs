@@ -103,6 +103,9 @@ fn nothing_is_replaced_while_something_else_is_not_ready_and_the_unhealthy_come_
     edit(&mut situation, "db/1", |i| i.verdict = Some(verdict(Unknown)));
     let plan = lines(&situation);
     assert!(plan.iter().all(|line| !line.contains("destroy worker/1")), "{plan:?}");
+    let later = unhindered(&situation, &Policy::default());
+    let destroyed = later.actions.iter().filter(|action| matches!(action.what, What::Destroy { .. })).count();
+    assert_eq!(destroyed, 3, "what has to wait is told when asked for");
 }
 
 #[test]
