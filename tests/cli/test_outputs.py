@@ -129,7 +129,7 @@ def test_inventories_name_every_instance(shop: tuple[Cli, str]) -> None:
     ssh = cli.run("inventory", infra, "--ssh-config").out
     assert f"Host web-front-1.shop\n    HostName {one}\n" in ssh and ssh.count("Host ") == 3
     ansible = cli.run("inventory", infra, "--ansible").out
-    assert "web_front:" in ansible and f"ansible_host: {db}" in ansible
+    assert '"web_front":' in ansible and f'"ansible_host":"{db}"' in ansible
     hosts = cli.run("inventory", infra, "--format", "json").json["hosts"]
     assert [host["name"] for host in hosts] == ["db-1.shop", "web-front-1.shop", "web-front-2.shop"]
     assert "db-1.shop" in cli.run("inventory", infra).out

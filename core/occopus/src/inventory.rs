@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use occopus_engine::ids::{InfraId, NodeId, Slot};
-use occopus_template::to_yaml;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Occopus;
 use crate::error::Error;
@@ -78,24 +77,37 @@ impl Occopus {
 
 /// Names that groups of Ansible cannot have.
 const ANSIBLE_GROUPS: [&str; 2] = ["all", "ungrouped"];
+/// What such names get in front.
+const ANSIBLE_PREFIX: &str = "node_";
 
 impl Inventory {
-    /// An inventory of Ansible in YAML, with a group for each node.
+    /// An inventory of Ansible in YAML, with a group for each node. Everything is quoted: Ansible reads YAML 1.1, which
+    /// takes a node called `on` for a truth value.
     pub fn ansible(&self) -> String {
-        let mut groups: BTreeMap<String, BTreeMap<&str, Value>> = BTreeMap::new();
+        let quoted = |text: &str| json!(text).to_string();
+        let mut groups: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
         for host in &self.hosts {
-            let variables = json!({
-                "ansible_host": host.address,
-                "occopus_node": host.slot.node,
-                "occopus_node_id": host.node_id,
-                "occopus_private_address": host.private_address,
-            });
-            groups.entry(group(&host.slot.node)).or_default().insert(&host.name, variables);
+            groups.entry(group(&host.slot.node)).or_default().push(host);
         }
-        let children: BTreeMap<String, Value> =
-            groups.into_iter().map(|(group, hosts)| (group, json!({"hosts": hosts}))).collect();
-        let vars = json!({"occopus_infra_id": self.infra_id, "occopus_infra_name": self.name});
-        to_yaml(&json!({"all": {"children": children, "vars": vars}}))
+        let mut lines = vec!["all:".to_owned(), "  vars:".to_owned()];
+        lines.push(format!("    \"occopus_infra_id\": {}", quoted(self.infra_id.as_str())));
+        lines.push(format!("    \"occopus_infra_name\": {}", quoted(&self.name)));
+        lines.push(format!("  children:{}", if groups.is_empty() { " {}" } else { "" }));
+        for (group, hosts) in groups {
+            lines.push(format!("    {}:", quoted(&group)));
+            lines.push("      hosts:".to_owned());
+            for host in hosts {
+                let variables = json!({
+                    "ansible_host": host.address,
+                    "occopus_node": host.slot.node,
+                    "occopus_node_id": host.node_id,
+                    "occopus_private_address": host.private_address,
+                });
+                lines.push(format!("        {}: {variables}", quoted(&host.name)));
+            }
+        }
+        lines.push(String::new());
+        lines.join("\n")
     }
 
     /// Entries for a configuration file of the OpenSSH client.
@@ -110,13 +122,14 @@ impl Inventory {
     }
 }
 
-/// The name of a node as Ansible allows it for groups. Names of nodes hold no underscore, so two of them never
-/// become the same.
+/// The name of a node as Ansible allows it for groups. Names of nodes hold no underscore, and one that begins like
+/// the prefix gets it, too; so two of them never become the same.
 fn group(node: &str) -> String {
     let name = node.replace('-', "_");
-    let is_taken =
-        ANSIBLE_GROUPS.contains(&name.as_str()) || name.starts_with(|c: char| !c.is_ascii_alphabetic());
-    if is_taken { format!("node_{name}") } else { name }
+    let is_taken = ANSIBLE_GROUPS.contains(&name.as_str())
+        || name.starts_with(|c: char| !c.is_ascii_alphabetic())
+        || name.starts_with(ANSIBLE_PREFIX);
+    if is_taken { format!("{ANSIBLE_PREFIX}{name}") } else { name }
 }
 
 #[cfg(test)]
@@ -158,10 +171,21 @@ mod tests {
 
     #[test]
     fn groups_have_names_that_ansible_takes() {
-        let found = ["ping-pong", "all", "1st", "db"].map(group);
-        assert_eq!(found, ["ping_pong", "node_all", "node_1st", "db"]);
+        let found = ["ping-pong", "all", "1st", "node-1st", "db"].map(group);
+        assert_eq!(found, ["ping_pong", "node_all", "node_1st", "node_node_1st", "db"]);
         let read = occopus_template::read_yaml(&inventory().ansible()).unwrap();
         let hosts = &read["all"]["children"]["ping_pong"]["hosts"];
         assert_eq!(hosts["ping-pong-2.shop"]["ansible_host"], json!("fd00::2"));
+    }
+
+    #[test]
+    fn names_that_older_yaml_takes_for_truth_values_are_quoted() {
+        let mut inventory = inventory();
+        inventory.hosts[0].slot = Slot::new("on", 1);
+        let text = inventory.ansible();
+        assert!(text.contains("    \"on\":\n") && text.contains("\"occopus_node\":\"on\""), "{text}");
+        inventory.hosts.clear();
+        let read = occopus_template::read_yaml(&inventory.ansible()).unwrap();
+        assert_eq!(read["all"]["children"], json!({}));
     }
 }
