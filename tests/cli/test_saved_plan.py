@@ -98,6 +98,15 @@ def test_what_others_decided_meanwhile_is_told(shop: Cli, command: tuple[str, ..
         shop.run("resume", infra)
 
 
+def test_a_plan_that_was_edited_is_refused(shop: Cli) -> None:
+    shop.write("infra.yaml", description({"db": (1, "red")}))
+    save(shop)
+    plan = shop.folder / "plan.json"
+    plan.write_text(plan.read_text().replace("red", "blue"))
+    assert "it was changed after it had been saved" in shop.run("build", "--plan", plan, code=2).err
+    assert shop.infras() == []
+
+
 def test_a_saved_plan_needs_the_same_confirmation(shop: Cli) -> None:
     shop.write("infra.yaml", description({"db": (1, "red")}))
     infra = shop.run("build", "infra.yaml").last

@@ -13,7 +13,7 @@ use occopus_engine::control::{load, waiting_requests};
 use occopus_engine::error::EngineError;
 use occopus_engine::ids::{InfraId, StoreId};
 use occopus_engine::plan::{Order, Plan, Situation};
-use occopus_engine::record::{Generation, Rollout};
+use occopus_engine::record::{Generation, Rollout, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,6 +26,9 @@ use world::World;
 
 /// Version of the files.
 const SCHEMA: u32 = 1;
+
+/// The key of the digest of everything else in a file.
+const DIGEST: &str = "digest";
 
 /// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
@@ -78,7 +81,9 @@ impl SavedPlan {
     /// # Errors
     /// The file cannot be written.
     pub async fn write(&self, path: &Path) -> Result<(), Error> {
-        let (path, text) = (path.to_owned(), format!("{:#}\n", json!(self)));
+        let mut value = json!(self);
+        value[DIGEST] = digest(&value).into();
+        let (path, text) = (path.to_owned(), format!("{value:#}\n"));
         off_the_runtime(move || {
             write(&path, &text).map_err(|error| Error::File(format!("'{}': {error}", path.display())))
         })
@@ -99,13 +104,18 @@ fn read(path: &Path) -> Result<SavedPlan, Error> {
         return Err(no_plan(path, "it is no regular file of a sensible size"));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| no_plan(path, &error.to_string()))?;
+    let mut value: Value = serde_json::from_str(&text).map_err(|error| no_plan(path, &error.to_string()))?;
     match value.get("schema").and_then(Value::as_u64) {
         Some(version) if version == u64::from(SCHEMA) => {}
         Some(version) => {
             return Err(no_plan(path, &format!("it is of version {version}; this is {SCHEMA}")));
         }
         None => return Err(no_plan(path, "it has no version")),
+    }
+    // What is done has to be what was shown: nobody has seen the plan of a file that was edited.
+    let written = value.as_object_mut().and_then(|entries| entries.remove(DIGEST));
+    if written != Some(digest(&value).into()) {
+        return Err(no_plan(path, "it was changed after it had been saved"));
     }
     serde_json::from_value(value).map_err(|error| no_plan(path, &error.to_string()))
 }
@@ -237,7 +247,7 @@ mod tests {
             ("", "EOF"),
             ("{}", "no version"),
             (r#"{"schema": 2}"#, "version 2"),
-            (r#"{"schema": 1}"#, "missing field"),
+            (r#"{"schema": 1}"#, "changed after"),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = read(&path).unwrap_err().to_string();
