@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 
 import docker_engine
 import pytest
-from occopus_cli import Cli, processes_of
+from occopus_cli import Cli, processes_of, wait_until
 
 DEFINITIONS = """
 'node_def:one':
@@ -277,6 +279,18 @@ def test_what_is_lost_is_told_before_and_needs_a_word_that_fits(cli: Cli) -> Non
     assert cli.run(*command, "--only", "db", "--yes").code == 0, "one of four needs no more than --yes"
     assert same(before, shop.ids(), "worker/1", "worker/2", "worker/3")
     assert cli.run(*command, "--only", "cache", "--yes", code=2).err.endswith("it has: db, worker\n")
+
+
+def test_what_was_replaced_on_purpose_keeps_no_slot_from_being_healed(cli: Cli) -> None:
+    shop = Shop(cli, DB)
+    for number in range(7):
+        shop.change(DB, colour=f"blue{number}")
+    (pid,) = processes_of(shop.id)[shop.ids()["db/1"]]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not processes_of(shop.id), "the end of db/1")
+    cli.run("maintain", shop.id)
+    assert shop.environment("db/1")["COLOUR"] == "blue6"
+    shop.settled()
 
 
 CONTAINERS = """

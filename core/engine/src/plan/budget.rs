@@ -87,11 +87,12 @@ fn no_candidates(situation: &Situation, node: &Node) -> String {
     }
 }
 
-/// Whether it is one of the creations of the last hour. What was refused created nothing; the pauses
-/// after failures are bound enough for it.
+/// Whether it is one of the creations of the last hour that came to nothing. What was refused created nothing; the
+/// pauses after failures are bound enough for it. What was replaced on purpose must not keep its slot from being
+/// healed, or a change that was broken off from being completed.
 fn creation_counts(attempt: &Attempt, now: Timestamp) -> bool {
     let refused = matches!(attempt.phase, Phase::Closed { outcome: Outcome::Refused { .. }, .. });
-    !refused && now.duration_since(attempt.created_at).as_secs() < 3600
+    !refused && has_failed(attempt) && now.duration_since(attempt.created_at).as_secs() < 3600
 }
 
 fn backoff(policy: &Policy, round: usize) -> Duration {

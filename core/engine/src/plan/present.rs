@@ -427,7 +427,11 @@ impl<'a> Planner<'a> {
     }
 
     fn defer(&mut self, slot: Slot, text: String) -> Path {
-        self.plan.notes.push(Note::Deferred { slot, text });
+        let note = Note::Deferred { slot, text };
+        // Several that are to come to the same slot wait for the same reason.
+        if self.plan.notes.last() != Some(&note) {
+            self.plan.notes.push(note);
+        }
         Path::Blocked
     }
 
