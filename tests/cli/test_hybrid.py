@@ -68,3 +68,42 @@ def test_a_hybrid_is_built_scaled_changed_and_destroyed(cli: Cli) -> None:
 
     cli.run("destroy", infra, "--yes")
     assert there() == (0, 0, 0)
+
+
+CLOUD_INIT = """
+write_files:
+  - {path: /etc/motd, content: "Hello"}
+runcmd:
+  - echo one
+  - echo %s
+"""
+
+
+def test_a_changed_file_of_cloud_init_replaces_its_machines_one_by_one_and_nothing_else(cli: Cli) -> None:
+    docker, cloud = docker_engine.engine(), moto()
+    cli.log_in(AUTH)
+    machine = cloud.definition("machine").replace(
+        '"#cloud-config\\n"', "!yaml_import {url: file://init.yaml}"
+    )
+    cache = docker_engine.definitions(docker.endpoint, cache="sleep 1000")
+    cli.write("nodes.yaml", cache + machine + PROCESS)
+    cli.write("init.yaml", CLOUD_INIT % "two")
+    cli.write("infra.yaml", INFRASTRUCTURE.replace("{min: 1, max: 3}", "{min: 2, max: 3}"))
+    infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+    before = cli.slots(infra)
+
+    cli.write("init.yaml", CLOUD_INIT % "three")
+    cli.run("define", "nodes.yaml")
+    assert not any(slot["outdated"] for slot in cli.slots(infra).values()), "its definitions are pinned"
+    told = cli.run("build", "-i", infra, "infra.yaml", "--confirm", "hybrid").err
+    assert (
+        "machine/1 is outdated (contextualisation.context_template.runcmd[1]: echo two, now echo three)"
+        in told
+    )
+    assert told.index("machine/1 ready") < told.index("machine/2 destroying")
+    after = cli.slots(infra)
+    changed = {name for name in before if before[name]["node_id"] != after[name]["node_id"]}
+    assert changed == {"machine/1", "machine/2"}
+    assert after["agent/1"]["stale"] == "machine"
+    machines = [instance for (instance,) in cloud.instances(infra).values()]
+    assert len(machines) == 2 and all("echo three" in cloud.user_data(one["id"]) for one in machines)

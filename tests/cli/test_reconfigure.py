@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import signal
 import threading
 import time
@@ -279,6 +281,42 @@ def test_what_is_lost_is_told_before_and_needs_a_word_that_fits(cli: Cli) -> Non
     assert cli.run(*command, "--only", "db", "--yes").code == 0, "one of four needs no more than --yes"
     assert same(before, shop.ids(), "worker/1", "worker/2", "worker/3")
     assert cli.run(*command, "--only", "cache", "--yes", code=2).err.endswith("it has: db, worker\n")
+
+
+def on_a_terminal(cli: Cli, *arguments: str, answer: str) -> tuple[int, str]:
+    """Runs a command on a terminal and answers its question; exit code and what it said."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cli.folder)
+        os.execve(cli.bin / "occopus", ["occopus", *arguments], cli.environment)
+    said = b""
+    while True:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:
+            break
+        if re.search(rb"(\[y/N\]|type its name .*:)\r\n$", said):
+            os.write(terminal, f"{answer}\n".encode())
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "question", "right"),
+    [((DB, worker()), "type its name (shop)", "shop"), ((DB, worker(low=5)), "Go on? [y/N]", "y")],
+    ids=["most", "few"],
+)
+def test_on_a_terminal_it_is_asked(cli: Cli, nodes: tuple[str, ...], question: str, right: str) -> None:
+    shop = Shop(cli, *nodes)
+    before = shop.ids()
+    cli.write("infra.yaml", description(*nodes, colour="blue"))
+    few = ("--only", "db") if right == "y" else ()
+    command = ("build", "-i", shop.id, "infra.yaml", *few)
+    for wrong in ("n", "", "yes and no"):
+        code, said = on_a_terminal(cli, *command, answer=wrong)
+        assert code == 2 and question in said and "nothing was changed" in said
+        assert shop.ids() == before
+    code, _ = on_a_terminal(cli, *command, answer=right)
+    assert code == 0 and shop.ids()["db/1"] != before["db/1"]
 
 
 def test_what_was_replaced_on_purpose_keeps_no_slot_from_being_healed(cli: Cli) -> None:

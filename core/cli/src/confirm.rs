@@ -17,10 +17,19 @@ pub(crate) enum Answer {
 
 /// Asks `question` on the terminal. Anything but `y` or `yes` means no.
 pub(crate) async fn ask(output: &Output, question: &str) -> Answer {
+    read(output, &format!("{question} [y/N]"), is_yes).await
+}
+
+/// Asks `question` on the terminal, which only one of `words` answers with yes.
+pub(crate) async fn ask_for(output: &Output, question: &str, words: &[&str]) -> Answer {
+    read(output, question, |line| words.contains(&line.trim())).await
+}
+
+async fn read(output: &Output, question: &str, is_yes: impl Fn(&str) -> bool) -> Answer {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Answer::Unasked;
     }
-    output.write_line(&format!("{question} [y/N]"));
+    output.write_line(question);
     let line = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|_| line)

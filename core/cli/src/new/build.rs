@@ -10,7 +10,7 @@ use occopus::{BuildReport, Error, Input, Loss, Occopus, Prepared, SavedPlan};
 use super::build_args::{self as args, Leave, Pace};
 use super::plan::{headed, prepare};
 use super::{Session, say_ways_out, stop_at_ctrl_c};
-use crate::confirm::{Answer, ask};
+use crate::confirm::{Answer, ask, ask_for};
 use crate::live::Progress;
 use crate::output::Output;
 use crate::words::{count, failure as failure_text, span};
@@ -124,7 +124,12 @@ async fn may_destroy(
         situation.instances.len(),
         lost.iter().map(loss_text).collect::<Vec<_>>().join("\n")
     );
-    match ask(output, &format!("{what}\nGo on?")).await {
+    let answer = if many {
+        ask_for(output, &format!("{what}\nTo go on, type its name ({name}):"), &[name, new]).await
+    } else {
+        ask(output, &format!("{what}\nGo on?")).await
+    };
+    match answer {
         Answer::Yes => Ok(true),
         Answer::No => Ok(false),
         Answer::Unasked => {
