@@ -41,14 +41,16 @@ def worker(kind: str = "one", low: int = 3, high: int = 5, more: str = "") -> st
     return f"{{name: worker, type: {kind}, scaling: {{min: {low}, max: {high}}}{more}}}"
 
 
-def description(*nodes: str, colour: str = "red", name: str = "shop") -> str:
+def description(
+    *nodes: str, colour: str = "red", name: str = "shop", user: str = "tester", edges: str = "[]"
+) -> str:
     return f"""
-user_id: tester
+user_id: {user}
 infra_name: {name}
 variables: {{colour: {colour}}}
 nodes:
 {"".join(f"  - {node}{chr(10)}" for node in nodes)}
-dependencies: []
+dependencies: {edges}
 """
 
 
@@ -175,12 +177,76 @@ def test_a_changed_definition_replaces_its_instances(cli: Cli) -> None:
     shop.settled()
 
 
-def test_a_new_name_and_new_dependencies_replace_nothing(cli: Cli) -> None:
+def test_a_new_name_user_and_order_replace_nothing(cli: Cli) -> None:
     shop = Shop(cli, DB, worker())
     before = shop.ids()
-    shop.change(DB, worker(), name="store")
-    assert shop.ids() == before and cli.status(shop.id)["name"] == "store"
+    shop.change(DB, worker(), name="store", user="somebody", edges="[[worker, db]]")
+    status = cli.status(shop.id)
+    assert shop.ids() == before and status["name"] == "store"
+    assert [node["waits_for"] for node in status["nodes"]] == [[], ["db"]]
     shop.settled()
+    shop.change(DB, worker(), name="store")
+    assert shop.ids() == before and not cli.status(shop.id)["nodes"][1]["waits_for"]
+
+
+def test_too_many_under_new_limits_go_youngest_first(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker(low=1))
+    cli.run("scale", shop.id, "worker=3")
+    cli.run("maintain", shop.id)
+    cli.run("replace", shop.id, "worker/1", "--yes")
+    cli.run("maintain", shop.id)
+    before = shop.ids()
+    shop.change(DB, worker(low=1, high=2))
+    assert shop.ids() == {slot: before[slot] for slot in ("db/1", "worker/2", "worker/3")}
+    shop.settled()
+
+
+VARIANT = """
+  - resource: {type: process, name: %s}
+    contextualisation:
+      type: process
+      env: ['VARIANT=%s', 'COLOUR={{variables.colour}}']
+      command: [sleep, '1000']
+    health_check: {ping: false}
+"""
+
+
+def variants(*names: str) -> str:
+    return DEFINITIONS + "'node_def:many':" + "".join(VARIANT % (name, name) for name in names)
+
+
+def test_only_those_that_a_filter_leaves_out_are_replaced(cli: Cli) -> None:
+    shop = Shop(cli, DB)
+    cli.write("nodes.yaml", variants("a", "b"))
+    shop.change(DB, worker("many"))
+    before = shop.ids()
+    assert all(shop.environment(slot)["VARIANT"] == "a" for slot in before if slot != "db/1")
+    shop.change(DB, worker("many", more=", filter: {name: a}"))
+    assert shop.ids() == before
+    shop.change(DB, worker("many", more=", filter: {name: b}"))
+    after = shop.ids()
+    assert same(before, after, "db/1") and not set(before.values()) & {
+        after[f"worker/{n}"] for n in (1, 2, 3)
+    }
+    assert all(shop.environment(f"worker/{number}")["VARIANT"] == "b" for number in (1, 2, 3))
+    shop.settled()
+
+
+def test_random_choices_and_the_order_of_what_can_be_chosen_replace_nothing(cli: Cli) -> None:
+    cli.write("nodes.yaml", variants("a", "b", "c", "d"))
+    cli.write("infra.yaml", description(worker("many", low=5)))
+    cli.run("define", "nodes.yaml")
+    # Occopus 1.10 chooses at random.
+    infra = cli.legacy("build", "infra.yaml").last
+    before = cli.slots(infra)
+    again = ("build", "-i", infra, "infra.yaml", "--nodes", "nodes.yaml")
+    for names in (("a", "b", "c", "d"), ("d", "c", "b", "a"), ("z", "a", "b", "c", "d")):
+        cli.write("nodes.yaml", variants(*names))
+        told = cli.run(*again).err
+        assert "outdated" not in told and cli.slots(infra).keys() == before.keys()
+        assert all(cli.slots(infra)[slot]["node_id"] == before[slot]["node_id"] for slot in before)
+    cli.legacy("build", "-i", infra, "infra.yaml")
+    assert all(cli.slots(infra)[slot]["node_id"] == before[slot]["node_id"] for slot in before)
 
 
 def test_without_replacing_outdated_instances_are_shown_with_what_differs(cli: Cli) -> None:
