@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import docker_engine
 import pytest
-from occopus_cli import Cli, processes_of, wait_until
+from occopus_cli import Cli, processes_of, read_until, running, wait_until
 
 DEFINITIONS = """
 'node_def:one':
@@ -383,6 +383,47 @@ def test_on_a_terminal_it_is_asked(cli: Cli, nodes: tuple[str, ...], question: s
         assert shop.ids() == before
     code, _ = on_a_terminal(cli, *command, answer=right)
     assert code == 0 and shop.ids()["db/1"] != before["db/1"]
+
+
+LATE = """
+'node_def:late':
+  - resource: {type: process}
+    contextualisation:
+      type: process
+      env: ['COLOUR={{variables.colour}}']
+      command:
+        - sh
+        - -c
+        - |
+          until [ -e %s ]; do sleep 0.05; done
+          exec python3 -m http.server 8080 --bind $OCCOPUS_ADDRESS
+    health_check: {ping: false, ports: [8080]}
+"""
+
+
+def test_no_more_is_replaced_than_was_shown_when_others_changed_it_meanwhile(cli: Cli) -> None:
+    gate = cli.folder / "gate"
+    definitions, nodes = DEFINITIONS + LATE % gate, (DB, worker(low=7, high=7).replace("worker", "rest"))
+    gate.touch()
+    cli.write("nodes.yaml", definitions)
+    cli.write("infra.yaml", description(*nodes, worker("late", more=", variables: {colour: green}")))
+    infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+    before = cli.slots(infra)
+    gate.unlink()
+    cli.write("other.yaml", description(*nodes, worker("late", more=", variables: {colour: blue}")))
+    with running(cli.start("build", "-i", infra, "other.yaml", "--yes")) as other:
+        read_until(other, "worker/1 starting")
+        # Back to green: that is one instance now, and would be three of them.
+        mine = cli.start("build", "-i", infra, "infra.yaml", "--yes")
+        with running(mine):
+            assert "worker/2" not in read_until(mine, "waiting")
+            gate.touch()
+            other.communicate(timeout=60)
+            _, said = mine.communicate(timeout=60)
+    assert mine.returncode == 2 and "moved on" in said and "worker/2: worker/2 is outdated" in said
+    after = cli.slots(infra)
+    assert not any(slot["outdated"] for slot in after.values()), "the other change is in force"
+    assert all(after[slot]["node_id"] == before[slot]["node_id"] for slot in after if "worker" not in slot)
 
 
 def test_what_was_replaced_on_purpose_keeps_no_slot_from_being_healed(cli: Cli) -> None:

@@ -20,6 +20,7 @@ use crate::define::off_the_runtime;
 use crate::error::Error;
 use crate::flaws;
 use crate::kept;
+use crate::losses::Confirmed;
 use crate::operate::OnPlan;
 use crate::request::{BuildRequest, Choice, Run, Target};
 use crate::saved_plan::Expected;
@@ -45,6 +46,8 @@ pub struct Prepared {
     pub warnings: Diagnostics,
     /// Secrets that cannot be read here. A build needs all of them; a preview does not.
     pub missing_secrets: Diagnostics,
+    /// What the build may destroy or replace; `None` for whatever it takes.
+    pub confirmed: Option<Confirmed>,
     /// What a build has to find before it begins, if it is that of a saved plan.
     pub(crate) expected: Option<Expected>,
 }
@@ -140,6 +143,7 @@ impl Occopus {
             definitions: imported,
             warnings,
             missing_secrets,
+            confirmed: None,
             expected: None,
         })
     }
@@ -302,6 +306,7 @@ impl Occopus {
         if prepared.expected.is_some() {
             self.expect(&prepared, run.order).await?;
         }
+        self.check_confirmed(&prepared, run.order).await?;
         self.store_definitions(&prepared.definitions).await?;
         let before = if prepared.exists {
             Some(controller.reconfigure(prepared.generation, prepared.rollout).await?)

@@ -95,6 +95,7 @@ impl Occopus {
             definitions: Vec::new(),
             rollout,
             warnings: Diagnostics::new(),
+            confirmed: None,
             expected: None,
         })
     }

@@ -59,7 +59,7 @@ pub use graph::{GraphFormat, draw};
 pub use history::{GenerationEntry, History};
 pub use hold::HoldRequest;
 pub use inventory::{Host, Inventory};
-pub use losses::Loss;
+pub use losses::{Confirmed, Loss};
 pub use occopus_descriptor as descriptor;
 pub use occopus_engine as engine;
 pub use occopus_store::redis::LegacyInfrastructure;

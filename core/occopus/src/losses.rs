@@ -1,13 +1,16 @@
-//! Losses: what a change destroys of what may be of use, now or later.
+//! Losses: what a change destroys of what may be of use, now or later; and that it destroys no more than was confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use occopus_engine::control::load;
 use occopus_engine::handler::ProviderId;
 use occopus_engine::ids::{AttemptId, Slot};
-use occopus_engine::plan::{Action, Plan, Situation, What, unhindered};
+use occopus_engine::plan::{Action, Order, Plan, Situation, What, unhindered};
 use occopus_engine::record::{Attempt, Cause, Phase};
 
 use crate::Occopus;
+use crate::build::Prepared;
+use crate::error::Error;
 
 /// An instance that a change destroys or replaces.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +27,52 @@ pub struct Loss {
     pub cause: Cause,
 }
 
+/// What somebody has agreed to lose, and what there was then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    slots: BTreeSet<Slot>,
+    generation: u64,
+    attempts: BTreeSet<AttemptId>,
+}
+
+impl Confirmed {
+    /// The confirmation of exactly the losses `lost`, seen in `situation`.
+    pub fn of(lost: &[Loss], situation: &Situation) -> Self {
+        Self {
+            slots: lost.iter().map(|loss| loss.slot.clone()).collect(),
+            generation: situation.record.generation,
+            attempts: situation.instances.iter().map(|instance| instance.attempt.id.clone()).collect(),
+        }
+    }
+}
+
 impl Occopus {
+    /// Refuses a build that, because of what others did since then, would destroy more than was confirmed.
+    pub(crate) async fn check_confirmed(&self, prepared: &Prepared, order: Order) -> Result<(), Error> {
+        let Some(confirmed) = &prepared.confirmed else { return Ok(()) };
+        let (record, _, attempts) = load(&self.engine, &prepared.infra_id).await?;
+        let attempts = attempts.into_iter().filter(|attempt| !attempt.is_closed()).map(|attempt| attempt.id);
+        if record.generation == confirmed.generation
+            && attempts.collect::<BTreeSet<_>>() == confirmed.attempts
+        {
+            return Ok(());
+        }
+        let (plan, situation) = self.preview(prepared, order).await?;
+        let lost = self.losses(&plan, &situation).into_iter();
+        let more: Vec<String> = lost
+            .filter(|loss| !confirmed.slots.contains(&loss.slot))
+            .map(|loss| format!("\n  {}: {}", loss.slot, loss.cause))
+            .collect();
+        if more.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the world has moved on since the plan was shown: the change would destroy or replace these, too:{}\n\
+             look at another plan (nothing was changed)",
+            more.concat()
+        )))
+    }
+
     /// The instances that `plan`, made for `situation`, leads to destroy, and those that it keeps only until
     /// something is out of the way: a hold, or an instance that is not ready. Those that failed or are being destroyed
     /// already are no losses.

@@ -85,7 +85,8 @@ impl SavedPlan {
         value[DIGEST] = digest(&value).into();
         let (path, text) = (path.to_owned(), format!("{value:#}\n"));
         off_the_runtime(move || {
-            write(&path, &text).map_err(|error| Error::File(format!("'{}': {error}", path.display())))
+            let failed = |error| format!("the plan cannot be saved in '{}': {error}", path.display());
+            write(&path, &text).map_err(|error| Error::File(failed(error)))
         })
         .await
     }
@@ -98,7 +99,10 @@ impl SavedPlan {
 
 fn read(path: &Path) -> Result<SavedPlan, Error> {
     let shown = path.display();
-    let unreadable = |error: std::io::Error| Error::File(format!("'{shown}': {error}"));
+    let unreadable = |error: std::io::Error| {
+        let hint = format!("make one with `occopus plan FILE --save {shown}`");
+        Error::File(format!("the saved plan '{shown}' cannot be read: {error}; {hint}"))
+    };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() || metadata.len() > MAX_FILE {
         return Err(no_plan(path, "it is no regular file of a sensible size"));
@@ -188,6 +192,7 @@ impl Occopus {
             definitions: saved.definitions,
             rollout: saved.rollout,
             warnings: Diagnostics::new(),
+            confirmed: None,
             expected: Some(saved.expected),
         };
         let (plan, situation) = self.expect(&prepared, order).await?;

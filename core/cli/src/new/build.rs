@@ -5,7 +5,7 @@ use std::sync::Arc;
 use occopus::engine::control::Built;
 use occopus::engine::enact::Failed;
 use occopus::engine::plan::{Order, Plan, Situation};
-use occopus::{BuildReport, Error, Input, Loss, Occopus, Prepared, SavedPlan};
+use occopus::{BuildReport, Confirmed, Error, Input, Loss, Occopus, Prepared, SavedPlan};
 
 use super::build_args::{self as args, Leave, Pace};
 use super::plan::{headed, prepare};
@@ -60,7 +60,7 @@ pub(super) async fn carry_out(
     session: &Session,
     occopus: &Occopus,
     progress: &Arc<Progress>,
-    (prepared, plan, situation): Ready,
+    (mut prepared, plan, situation): Ready,
     how: How,
 ) -> Result<u8, Error> {
     let output = &session.output;
@@ -70,6 +70,10 @@ pub(super) async fn carry_out(
     if prepared.exists && !may_destroy(output, &situation, &lost, confirmed).await? {
         output.say("nothing was changed");
         return Ok(crate::USAGE);
+    }
+    // Others may change it until its lease is ours. Who gives the name agrees to whatever it takes.
+    if prepared.exists && how.leave.confirm.is_none() {
+        prepared.confirmed = Some(Confirmed::of(&lost, &situation));
     }
     let name = prepared.generation.infrastructure.name.clone();
     let first = !prepared.exists;
