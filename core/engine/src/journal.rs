@@ -264,7 +264,11 @@ impl Journal {
     }
 
     /// Writes `writes` and `events` in one fenced batch.
+    ///
+    /// # Errors
+    /// If it is not known whether they were written, nothing more can be: this journal has ended.
     pub async fn commit(&self, mut writes: Vec<Write>, events: Vec<Event>) -> Result<(), EngineError> {
+        self.lease.require()?;
         let events: Vec<Event> = events.into_iter().map(|event| self.redactor.event(event)).collect();
         for event in &events {
             writes.push(Write::Append(Table::Event, self.infra.to_string(), encode(event)));
@@ -272,6 +276,12 @@ impl Journal {
         match self.store.commit(Batch { expect: vec![self.lease.expect()], writes }).await {
             Ok(()) => {}
             Err(StoreError::Conflict(_)) => return Err(EngineError::LeaseLost(self.infra.clone())),
+            Err(error @ StoreError::UnknownOutcome(_)) => {
+                // What is known here may be out of date, as after a crash at this very write. Whoever opens
+                // the journal anew reads what became of it.
+                self.lease.give_up();
+                return Err(error.into());
+            }
             Err(error) => return Err(error.into()),
         }
         for event in &events {

@@ -358,11 +358,16 @@ impl Request<'_> {
         let (holder, since) = (Some(self.holder.clone()), self.clock.wall());
         let fence = Fence { number, holder, since, ttl: millis(self.ttl) };
         let writes = vec![Write::Put(key.clone(), encode(&fence)), Write::Delete(waiting_key(self.infra))];
-        self.store.commit(Batch { expect: vec![expect], writes }).await?;
+        let unclear = match self.store.commit(Batch { expect: vec![expect], writes }).await {
+            Ok(()) => None,
+            // A lease that was taken without its holder knowing would keep everybody out.
+            Err(error @ StoreError::UnknownOutcome(_)) => Some(error),
+            Err(error) => return Err(error.into()),
+        };
         let record = self.store.read(&key).await?;
         let version = match record {
-            Some(record) if decode::<Fence>(&key, record.value.clone())?.number == number => record.version,
-            _ => return Err(EngineError::LeaseLost(self.infra.clone())),
+            Some(record) if decode::<Fence>(&key, record.value.clone())? == fence => record.version,
+            _ => return Err(unclear.map_or(EngineError::LeaseLost(self.infra.clone()), EngineError::from)),
         };
         let previous = self.store.read(&beat_key(self.infra)).await?;
         let observed_at = previous
@@ -473,12 +478,24 @@ impl Lease {
         self.inner.expect()
     }
 
-    /// Makes sure that the lease outlasts a call of `deadline`, renewing it if need be. To be asked
-    /// right before every call that changes the outside world.
-    pub async fn outlasts(&self, deadline: Duration) -> Result<(), EngineError> {
+    /// Counts as lost from now on: nothing more is begun or written under it. For a controller that does
+    /// not know what became of a write.
+    pub(crate) fn give_up(&self) {
+        self.inner.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// An error if it is known to be lost.
+    pub(crate) fn require(&self) -> Result<(), EngineError> {
         if self.inner.lost.load(Ordering::Relaxed) {
             return Err(EngineError::LeaseLost(self.inner.infra.clone()));
         }
+        Ok(())
+    }
+
+    /// Makes sure that the lease outlasts a call of `deadline`, renewing it if need be. To be asked
+    /// right before every call that changes the outside world.
+    pub async fn outlasts(&self, deadline: Duration) -> Result<(), EngineError> {
+        self.require()?;
         if self.inner.remaining() <= deadline {
             self.inner.renew().await?;
             if self.inner.remaining() <= deadline {

@@ -162,6 +162,10 @@ pub enum StoreError {
     /// was applied is known: it was not.
     #[error("{0}")]
     Failed(String),
+    /// A batch was sent and its answer did not come: it was applied as a whole, or not at all, and only
+    /// the store can tell. Reads never end so.
+    #[error("{0}")]
+    UnknownOutcome(String),
 }
 
 /// Durable storage for the engine. Several processes may use one store at the same time.
@@ -181,5 +185,9 @@ pub trait Store: Send + Sync {
     async fn list(&self, table: Table, scope: &str, after: &str) -> Result<Vec<Record>, StoreError>;
 
     /// Applies `batch`. Durable when it returns.
+    ///
+    /// # Errors
+    /// After [`StoreError::UnknownOutcome`], the first later call on this handle that succeeds has settled
+    /// it: from then on the batch is there, or it never will be. After all other errors nothing was written.
     async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
 }

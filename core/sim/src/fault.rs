@@ -91,6 +91,10 @@ fault_kinds! {
     ClockBack = "clock-back",
     /// A write to the store was refused.
     StoreRefused = "store-refused",
+    /// A write to the store was not made, and its writer did not learn that.
+    StoreWriteLost = "store-write-lost",
+    /// A write to the store was made, and its writer did not learn that.
+    StoreAnswerLost = "store-answer-lost",
     /// A process found the infrastructure in the hands of another.
     Contention = "contention",
     /// A process took the lease of a holder over that had not let go.

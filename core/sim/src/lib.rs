@@ -41,7 +41,7 @@ pub use fakes::{MARKER, NoCredentials, SimContext, SimHealth};
 pub use fault::{FaultKind, FaultSet, Tally};
 pub use ledger::{CallEntry, Ending, Ledger};
 pub use mutant::Mutant;
-pub use process::{Crash, Deed, Life, ProcessClock, Sleep, WallClock, When};
+pub use process::{Crash, Deed, Life, ProcessClock, Sleep, StoreFault, WallClock, When};
 pub use property::{Property, Violation, Violations};
 pub use run::run;
 pub use scenario::{Accident, Actor, Mishap, Scenario, Step, Task};

@@ -37,6 +37,8 @@ pub enum Mutant {
     UnclearReplayIgnored,
     /// A refusal of a repeated request counts as the answer to the first.
     RefusedReplayBelieved,
+    /// A write to the store without an answer counts as made.
+    UnclearWriteBelieved,
 }
 
 impl Mutant {
@@ -122,7 +124,10 @@ impl Store for SickStore {
             }
             _ => {}
         }
-        self.inner.commit(batch).await
+        match self.inner.commit(batch).await {
+            Err(StoreError::UnknownOutcome(_)) if self.mutant == Mutant::UnclearWriteBelieved => Ok(()),
+            other => other,
+        }
     }
 }
 

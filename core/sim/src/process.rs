@@ -59,6 +59,31 @@ impl Crash {
     }
 }
 
+/// How the store fails at a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// It refuses it: the writer knows that nothing was written.
+    Refuses,
+    /// The write gets lost on its way: the writer does not know what became of it.
+    LosesWrite,
+    /// The write is made and the answer gets lost: the writer does not know what became of it.
+    LosesAnswer,
+}
+
+impl StoreFault {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Refuses, Self::LosesWrite, Self::LosesAnswer];
+
+    /// The fault that it is.
+    pub fn kind(self) -> FaultKind {
+        match self {
+            Self::Refuses => FaultKind::StoreRefused,
+            Self::LosesWrite => FaultKind::StoreWriteLost,
+            Self::LosesAnswer => FaultKind::StoreAnswerLost,
+        }
+    }
+}
+
 /// How a process is kept from running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sleep {
@@ -84,8 +109,8 @@ struct Control {
     cut_off_until: Duration,
     /// No machine can be reached until then.
     blind_until: Duration,
-    /// Number of the commit that the store refuses.
-    refused: Option<usize>,
+    /// Number of the commit at which the store fails, and how.
+    store_fault: Option<(usize, StoreFault)>,
 }
 
 /// One process. All its waiting, its calls and its writes go through here, so that one that is dead or
@@ -144,9 +169,9 @@ impl Life {
         }
     }
 
-    /// Makes the store refuse write number `commit`, counted from 1.
-    pub fn refuse_write(&self, commit: usize) {
-        self.control().refused = Some(commit);
+    /// Makes the store fail at write number `commit`, counted from 1.
+    pub fn fail_write(&self, commit: usize, fault: StoreFault) {
+        self.control().store_fault = Some((commit, fault));
     }
 
     /// Kills the process.
@@ -254,9 +279,9 @@ impl Life {
         self.running().await;
     }
 
-    /// Whether the store is to refuse this write.
-    pub(crate) fn is_refused(&self, commit: usize) -> bool {
-        self.control().refused == Some(commit)
+    /// How the store is to fail at this write.
+    pub(crate) fn store_fault(&self, commit: usize) -> Option<StoreFault> {
+        self.control().store_fault.filter(|(number, _)| *number == commit).map(|(_, fault)| fault)
     }
 
     pub(crate) fn count_write(&self, table: Table) {

@@ -163,7 +163,7 @@ async fn strike(world: &World, process: &Process, mishap: Option<Mishap>) {
             world.wait(after).await;
             life.cut_off(true, lasting);
         }
-        Some(Mishap::StoreRefuses(commit)) => life.refuse_write(commit),
+        Some(Mishap::StoreFails(commit, fault)) => life.fail_write(commit, fault),
         Some(Mishap::Crash(_)) | None => {}
     }
     std::future::pending().await
@@ -258,7 +258,7 @@ fn tolerate(world: &World, error: EngineError) -> Result<(), Violations> {
         | EngineError::Description(_)
         | EngineError::Stopped { .. }
         | EngineError::LeaseLost(_)
-        | EngineError::Store(StoreError::Failed(_)) => Ok(()),
+        | EngineError::Store(StoreError::Failed(_) | StoreError::UnknownOutcome(_)) => Ok(()),
         other => Err(broken(other)),
     }
 }

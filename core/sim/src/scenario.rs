@@ -10,7 +10,7 @@ use occopus_engine::record::{Rollout, ScaleChange};
 
 use crate::cloud::{Rate, Settings};
 use crate::fault::{FaultKind, FaultSet};
-use crate::process::{Crash, Deed, Sleep, When};
+use crate::process::{Crash, Deed, Sleep, StoreFault, When};
 use crate::shape::{ENDPOINTS, Shape};
 use crate::world::Op;
 
@@ -79,8 +79,8 @@ pub enum Mishap {
     CutOff(Duration, Duration),
     /// It reaches no machines.
     Blind(Duration, Duration),
-    /// The store refuses one of its writes.
-    StoreRefuses(usize),
+    /// The store fails at one of its writes.
+    StoreFails(usize, StoreFault),
 }
 
 impl Mishap {
@@ -94,7 +94,7 @@ impl Mishap {
             Self::Sleep(Sleep::Machine, ..) => FaultKind::Suspended,
             Self::CutOff(..) => FaultKind::ObserverCutOff,
             Self::Blind(..) => FaultKind::ChecksCutOff,
-            Self::StoreRefuses(_) => FaultKind::StoreRefused,
+            Self::StoreFails(_, fault) => fault.kind(),
         }
     }
 }
@@ -270,7 +270,9 @@ fn mishap(rng: &mut fastrand::Rng) -> Mishap {
         }
         7 => Mishap::CutOff(seconds(rng, 0, 60), seconds(rng, 10, 600)),
         8 => Mishap::Blind(seconds(rng, 0, 60), seconds(rng, 10, 1200)),
-        _ => Mishap::StoreRefuses(rng.usize(1..40)),
+        _ => {
+            Mishap::StoreFails(rng.usize(1..40), *rng.choice(&StoreFault::ALL).unwrap_or(&StoreFault::ALL[0]))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use occopus_store::MemoryStore;
 use serde_json::Value;
 
 use crate::fault::FaultKind;
-use crate::process::{Deed, Life};
+use crate::process::{Deed, Life, StoreFault};
 use crate::referee::Referee;
 
 /// The records of all processes as one of them sees them.
@@ -82,9 +82,16 @@ impl Store for SimStore {
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let number = self.life.before(Deed::Write).await;
         self.look_at(&batch);
-        if self.life.is_refused(number) {
-            self.life.ledger().count(FaultKind::StoreRefused);
-            return Err(StoreError::Failed("the simulated disk is full".to_owned()));
+        let fault = self.life.store_fault(number);
+        if let Some(fault) = fault {
+            self.life.ledger().count(fault.kind());
+        }
+        match fault {
+            Some(StoreFault::Refuses) => {
+                return Err(StoreError::Failed("the simulated disk is full".to_owned()));
+            }
+            Some(StoreFault::LosesWrite) => return Err(no_answer()),
+            Some(StoreFault::LosesAnswer) | None => {}
         }
         let puts: Vec<(Key, Value)> = batch
             .writes
@@ -101,6 +108,10 @@ impl Store for SimStore {
             puts.iter().for_each(|(key, value)| self.notice(key, value));
         }
         self.life.after(Deed::Write, number).await;
-        result
+        if fault.is_some() { Err(no_answer()) } else { result }
     }
+}
+
+fn no_answer() -> StoreError {
+    StoreError::UnknownOutcome("the simulated store did not answer".to_owned())
 }

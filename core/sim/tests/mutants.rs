@@ -61,3 +61,8 @@ fn a_replay_without_an_answer_that_counts_as_without_effect_is_found() {
 fn a_refused_replay_that_counts_as_the_answer_to_the_first_call_is_found() {
     caught(Mutant::RefusedReplayBelieved, &[Property::RefusalCertain]);
 }
+
+#[test]
+fn a_write_without_an_answer_that_counts_as_made_is_found() {
+    caught(Mutant::UnclearWriteBelieved, &[Property::IntentFirst, Property::NothingLost]);
+}

@@ -91,7 +91,7 @@ impl Starter<'_> {
 
 /// Whether the store could not be reached or written, which may pass.
 fn is_of_store(error: &Error) -> bool {
-    matches!(error, Error::Engine(EngineError::Store(StoreError::Failed(_))))
+    matches!(error, Error::Engine(EngineError::Store(StoreError::Failed(_) | StoreError::UnknownOutcome(_))))
 }
 
 /// Tells what goes wrong, and each trouble only once while it lasts.

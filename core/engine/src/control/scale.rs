@@ -10,7 +10,7 @@ use crate::ids::InfraId;
 use crate::journal::{Named, encode, infra_key, read, read_all};
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord, ScaleChange, ScaleRequest};
 use crate::scaling::{Scaled, fold};
-use crate::store::{Batch, Key, Table, Write};
+use crate::store::{Batch, Key, StoreError, Table, Write};
 
 /// Registers scaling requests for the next pass, after checking that the node exists and that a named
 /// instance is one of its own. Returns notes on limits that will cut them.
@@ -57,7 +57,13 @@ pub async fn request_scaling(
             Write::Append(Table::Scaling, infra.to_string(), encode(&request))
         })
         .collect();
-    engine.store.commit(Batch { expect: Vec::new(), writes }).await?;
+    engine.store.commit(Batch { expect: Vec::new(), writes }).await.map_err(|error| match error {
+        StoreError::UnknownOutcome(text) => StoreError::UnknownOutcome(format!(
+            "{text}; but look at `occopus status {infra}` before: a request to add or remove instances counts each \
+             time it is made"
+        )),
+        other => other,
+    })?;
     Ok(scaled)
 }
 

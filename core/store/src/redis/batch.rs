@@ -66,7 +66,7 @@ impl RedisStore {
         };
         self.judge(&batch, &reply)?;
         // What is not on disk yet is not recorded yet.
-        shared.link.await_disk().await.map_err(|fault| fault.explain_batch(&shared.place))
+        shared.link.await_disk().await.map_err(|fault| fault.explain_unsynced(&shared.place))
     }
 
     fn judge(&self, batch: &Batch, reply: &[String]) -> Result<(), StoreError> {

@@ -64,12 +64,24 @@ impl Fault {
     /// The error of a batch, which may have been applied.
     pub(super) fn explain_batch(self, place: &str) -> StoreError {
         match self {
-            Self::Unanswered(text) => StoreError::Failed(format!(
+            Self::Unanswered(text) => StoreError::UnknownOutcome(format!(
                 "the Redis {place} stopped answering ({text}); it is not known whether the last step was recorded: \
                  repeat the command when it answers again, which finds out"
             )),
             fault => fault.explain(place),
         }
+    }
+
+    /// The error of a batch that was applied, and may not be on disk.
+    pub(super) fn explain_unsynced(self, place: &str) -> StoreError {
+        let text = match self {
+            Self::Final(error) => error.to_string(),
+            Self::Later(text) | Self::Unreachable(text) | Self::Unanswered(text) => text,
+        };
+        StoreError::UnknownOutcome(format!(
+            "the Redis {place} did not confirm that the last step is on its disk ({text}), so that it is not known \
+             whether it lasts: repeat the command when it answers again, which finds out"
+        ))
     }
 }
 

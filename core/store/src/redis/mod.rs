@@ -53,7 +53,8 @@ pub struct RedisOptions {
 
 /// A store in a Redis. Clones share one connection.
 ///
-/// A call whose future is dropped before it is done may still take effect, until the next call begins.
+/// A call whose future is dropped before it is done, or that ends with [`StoreError::UnknownOutcome`], may
+/// still take effect, until the next call begins.
 #[derive(Clone)]
 pub struct RedisStore {
     id: StoreId,

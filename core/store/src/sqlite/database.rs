@@ -267,7 +267,7 @@ fn apply(connection: &mut Connection, batches: &[Batch]) -> Result<Vec<Result<()
             Err(fault) => return Err(fault),
         });
     }
-    transaction.commit()?;
+    transaction.commit().map_err(Fault::Commit)?;
     Ok(results)
 }
 

@@ -13,6 +13,9 @@ pub(super) enum Fault {
     Store(#[from] StoreError),
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    /// COMMIT itself failed.
+    #[error("{0}")]
+    Commit(rusqlite::Error),
     /// The file can be read, but its content is not what was written.
     #[error("{0}")]
     Damaged(String),
@@ -25,7 +28,23 @@ impl Fault {
             Self::Store(error) => error,
             Self::Damaged(reason) => damaged(path, &reason),
             Self::Sqlite(error) => explain_sqlite(&error, path),
+            Self::Commit(error) => explain_commit(&error, path),
         }
+    }
+}
+
+/// The log is written by COMMIT. What was locked out has not begun, and a log without room has no room for
+/// the mark that ends it; after any other failure, that mark may be on disk, and count after a crash.
+fn explain_commit(error: &rusqlite::Error, path: &Path) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            explain_sqlite(error, path)
+        }
+        _ => StoreError::UnknownOutcome(format!(
+            "the store {} could not be written ({error}); it is not known whether the last step was recorded: check \
+             that its disk is healthy, then repeat the command, which finds out",
+            path.display()
+        )),
     }
 }
 

@@ -150,10 +150,15 @@ impl Store for SqliteStore {
                 }
                 Ok(())
             })
-            .await?;
+            .await
+            .unwrap_or_else(|error| tracing::debug!(%error, "a write of the store was broken off"));
         }
         written.await.unwrap_or_else(|_| {
-            Err(StoreError::Failed("a write of the store was broken off; repeat the command".to_owned()))
+            Err(StoreError::UnknownOutcome(
+                "a write of the store was broken off; it is not known whether it was recorded: repeat the command, \
+                 which finds out"
+                    .to_owned(),
+            ))
         })
     }
 }

@@ -299,3 +299,22 @@ fn a_refused_batch_leaves_the_others_of_its_group_alone() {
     let kept: Vec<&str> = kept.iter().map(|record| record.id.as_str()).collect();
     assert_eq!(kept, ["first", "second", "third"]);
 }
+
+#[test]
+fn after_a_commit_that_failed_on_the_disk_nobody_claims_to_know_the_outcome() {
+    let explain = |code| {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        Fault::Commit(error).explain(Path::new("occopus.db"))
+    };
+    for code in [rusqlite::ffi::SQLITE_IOERR_FSYNC, rusqlite::ffi::SQLITE_IOERR_WRITE] {
+        let error = explain(code);
+        assert!(
+            matches!(&error, StoreError::UnknownOutcome(text) if text.contains("not known")),
+            "{error:?}"
+        );
+    }
+    for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_BUSY] {
+        let error = explain(code);
+        assert!(matches!(&error, StoreError::Failed(text) if text.contains("not recorded")), "{error:?}");
+    }
+}
