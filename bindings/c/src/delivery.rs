@@ -1,5 +1,4 @@
-//! Events on their way to the program's callback, in a thread of their own, so that a slow callback does not
-//! hold up the engine.
+//! Events on their way to the program's callback, in a thread of their own that lives as long as the handle.
 
 #![expect(unsafe_code, reason = "the callback is a C function")]
 
@@ -13,7 +12,8 @@ use occopus::engine::event::{Event, EventSink};
 use crate::fault::Fault;
 use crate::types::occopus_event_fn;
 
-/// Events that may wait for a slow callback; what comes on top is dropped, the store keeps it.
+/// Events that may wait here for a slow callback. What is more waits in the facade, which keeps the engine from
+/// waiting for it.
 const QUEUE: usize = 4096;
 
 thread_local! {
@@ -55,14 +55,27 @@ impl Callback {
 pub(crate) struct Sink(Option<SyncSender<Message>>);
 
 impl EventSink for Sink {
+    /// Called from the facade's thread for events, which may be blocked.
     fn event(&self, event: &Event) {
-        let Some(sender) = &self.0 else { return };
-        // An event is plain data; its texts are escaped in JSON, so there is no NUL inside.
-        if let Ok(Ok(text)) = serde_json::to_vec(event).map(CString::new) {
-            // A full queue means a callback that is too slow; an engine must not wait for it.
-            drop(sender.try_send(Message::Event(text)));
+        if let (Some(sender), Some(message)) = (&self.0, message(event)) {
+            // An error means that the handle was closed, and nobody is to be told anything more.
+            drop(sender.send(message));
         }
     }
+}
+
+impl Sink {
+    /// Puts an event unless the callback is too slow. For callers that must not wait for it.
+    pub(crate) fn offer(&self, event: &Event) {
+        if let (Some(sender), Some(message)) = (&self.0, message(event)) {
+            drop(sender.try_send(message));
+        }
+    }
+}
+
+fn message(event: &Event) -> Option<Message> {
+    // An event is plain data; its texts are escaped in JSON, so there is no NUL inside.
+    CString::new(serde_json::to_vec(event).ok()?).ok().map(Message::Event)
 }
 
 /// The thread that delivers, if there is a callback.

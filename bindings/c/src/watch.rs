@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use occopus::engine::control::Pass;
-use occopus::engine::event::{Event, EventKind, EventSink};
+use occopus::engine::event::{Event, EventKind};
 use occopus::engine::ids::InfraId;
 use occopus::engine::secret::Redactor;
 use occopus::{Error, Run, Watcher};
@@ -100,7 +100,7 @@ impl Watcher for Troubles {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let before = last.insert(infra.clone(), text.clone());
         if !text.is_empty() && before.as_ref() != Some(&text) {
-            self.sink.event(&Event::new(infra.clone(), EventKind::Notice, Timestamp::now(), text));
+            self.sink.offer(&Event::new(infra.clone(), EventKind::Notice, Timestamp::now(), text));
         }
     }
 }

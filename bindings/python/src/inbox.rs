@@ -1,8 +1,8 @@
 //! Where work puts its events and its result, and how those who wait learn of them: a condition for threads,
 //! a socket for event loops. Nothing here touches the interpreter.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::iter;
 use std::mem;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use occopus::Backlog;
+use occopus::engine::event::Event;
 use pyo3::prelude::*;
 
 use crate::failure::Fault;
-
-/// Events that may wait for a slow listener; what comes on top is dropped, the store keeps it.
-const LIMIT: usize = 4096;
 
 /// The result of work, as JSON.
 pub(crate) type Outcome = Result<String, Fault>;
@@ -83,7 +82,7 @@ pub(crate) struct Inbox {
 
 #[derive(Default)]
 struct Content {
-    events: VecDeque<String>,
+    events: Backlog,
     outcome: Option<Outcome>,
 }
 
@@ -112,20 +111,18 @@ impl Inbox {
         }
     }
 
-    /// Puts an event, as JSON.
-    pub(crate) fn put(&self, event: String) {
-        self.change(|content| {
-            if content.events.len() < LIMIT {
-                content.events.push_back(event);
-            } else {
-                tracing::debug!("an event was dropped: the listener is too slow");
-            }
-        });
+    /// Puts an event.
+    pub(crate) fn put(&self, event: Event) {
+        self.change(|content| content.events.put(event));
     }
 
-    /// Takes the events that wait.
-    pub(crate) fn events(&self) -> VecDeque<String> {
-        mem::take(&mut self.content().events)
+    /// Takes the events that wait, as JSON.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let mut waiting = mem::take(&mut self.content().events);
+        // An event is plain data, which always serialises.
+        iter::from_fn(|| waiting.take())
+            .map(|event| serde_json::to_string(&event).unwrap_or_default())
+            .collect()
     }
 
     /// The result, once there is one.

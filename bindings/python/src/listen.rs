@@ -27,12 +27,9 @@ impl Listeners {
 impl EventSink for Listeners {
     fn event(&self, event: &Event) {
         self.with(|listeners| {
-            let mut json = None;
             for listener in listeners.values() {
                 if listener.infras.is_empty() || listener.infras.contains(&event.infra_id) {
-                    // An event is plain data, which always serialises.
-                    let json = json.get_or_insert_with(|| serde_json::to_string(event).unwrap_or_default());
-                    listener.inbox.put(json.clone());
+                    listener.inbox.put(event.clone());
                 }
             }
         });
@@ -59,8 +56,8 @@ impl Ear {
 
     /// Tells only this operation.
     pub(crate) fn tell(&self, event: &Event) {
-        if let (Some(inbox), Ok(json)) = (&self.inbox, serde_json::to_string(event)) {
-            inbox.put(json);
+        if let Some(inbox) = &self.inbox {
+            inbox.put(event.clone());
         }
     }
 }

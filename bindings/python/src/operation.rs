@@ -84,7 +84,7 @@ impl Operation {
     fn take(&self) -> (bool, Vec<String>) {
         // In this order: all events are put before the result.
         let ended = self.inbox.outcome().is_some();
-        (ended, self.inbox.events().into())
+        (ended, self.inbox.events())
     }
 
     /// The result as JSON, once it has ended.

@@ -381,6 +381,16 @@ impl Occopus {
         if let Some(obstacle) = self.obstacles(&prepared.generation).into_iter().next() {
             return Err(Error::Usage(obstacle));
         }
+        self.told(self.carry_out(prepared, run, rollback, on_plan)).await
+    }
+
+    async fn carry_out(
+        &self,
+        prepared: Prepared,
+        run: &Run,
+        rollback: bool,
+        on_plan: OnPlan<'_>,
+    ) -> Result<BuildReport, Error> {
         let infra_id = prepared.infra_id.clone();
         let (mut controller, before) = self.start(prepared, run).await?;
         let built = controller.converge(on_plan).await?;

@@ -44,7 +44,7 @@ impl Occopus {
             since,
             until,
         };
-        put(&self.engine, infra, &hold).await?;
+        self.told(put(&self.engine, infra, &hold)).await?;
         Ok(hold)
     }
 
@@ -57,7 +57,7 @@ impl Occopus {
         command: &str,
     ) -> Result<Option<Hold>, Error> {
         let actor = Holder::this_process(command).to_string();
-        Ok(lift(&self.engine, infra, (kind, node), &actor).await?)
+        Ok(self.told(lift(&self.engine, infra, (kind, node), &actor)).await?)
     }
 
     /// The holds on `infra` that are in force.

@@ -23,6 +23,7 @@ mod command;
 mod crash;
 mod credentials;
 mod define;
+mod delivery;
 mod error;
 mod extras;
 mod flaws;
@@ -54,6 +55,7 @@ mod validate;
 mod watch;
 
 pub use build::{BuildReport, Efficiency, Prepared};
+pub use delivery::Backlog;
 pub use error::Error;
 pub use graph::{GraphFormat, draw};
 pub use history::{GenerationEntry, History};

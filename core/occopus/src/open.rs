@@ -24,6 +24,7 @@ use occopus_template::Templates;
 
 use crate::command::HostCommands;
 use crate::credentials::CredentialFile;
+use crate::delivery::Delivery;
 use crate::error::Error;
 use crate::limits;
 use crate::place::{self, Place};
@@ -38,6 +39,7 @@ pub struct Occopus {
     configuration: Option<Configuration>,
     configuration_warnings: Diagnostics,
     credentials: Option<PathBuf>,
+    delivery: Delivery,
 }
 
 impl Occopus {
@@ -60,6 +62,7 @@ impl Occopus {
         let random = Random::from_system();
         let handlers = if dry_run { dry_handlers() } else { handlers(&folder, &clock, &random) };
         let policy = limits::policy(&settings, |name| std::env::var(name).ok(), &handlers)?;
+        let delivery = Delivery::to(settings.events);
         let engine = Engine {
             handlers,
             store,
@@ -70,9 +73,9 @@ impl Occopus {
             clock,
             random,
             policy,
-            events: settings.events,
+            events: delivery.sink(),
         };
-        Ok(Self { engine, redis, configuration, configuration_warnings, credentials })
+        Ok(Self { engine, redis, configuration, configuration_warnings, credentials, delivery })
     }
 
     /// Where the store is.
@@ -104,6 +107,14 @@ impl Occopus {
     /// The credentials file in use.
     pub fn credentials_path(&self) -> Option<&Path> {
         self.credentials.as_deref()
+    }
+
+    /// Does `work`, and waits until its events are received, so that whoever asked for it learns of them
+    /// before its result.
+    pub(crate) async fn told<T>(&self, work: impl Future<Output = T>) -> T {
+        let result = work.await;
+        self.delivery.flush().await;
+        result
     }
 
     /// Tells the caller's event sink that a lease is waited for.

@@ -67,10 +67,13 @@ impl Occopus {
 
     /// One look after `infra`. A destroy that was begun is finished.
     pub async fn maintain(&self, infra: &InfraId, run: &Run, on_plan: OnPlan<'_>) -> Result<Pass, Error> {
-        let controller = self.controller(infra, run).await?;
-        let pass = controller.maintain(on_plan).await?;
-        controller.close().await?;
-        Ok(pass)
+        self.told(async {
+            let controller = self.controller(infra, run).await?;
+            let pass = controller.maintain(on_plan).await?;
+            controller.close().await?;
+            Ok(pass)
+        })
+        .await
     }
 
     pub(crate) async fn controller(&self, infra: &InfraId, run: &Run) -> Result<Controller<'_>, Error> {
@@ -135,19 +138,25 @@ impl Occopus {
         run: &Run,
         on_plan: OnPlan<'_>,
     ) -> Result<Demolished, Error> {
-        let controller = self.controller(infra, run).await?;
-        let demolished = controller.destroy(on_plan).await?;
-        controller.close().await?;
-        self.forget_old().await?;
-        Ok(demolished)
+        self.told(async {
+            let controller = self.controller(infra, run).await?;
+            let demolished = controller.destroy(on_plan).await?;
+            controller.close().await?;
+            self.forget_old().await?;
+            Ok(demolished)
+        })
+        .await
     }
 
     /// Gives `infra` up without touching what is left of it, and returns that.
     pub async fn abandon(&self, infra: &InfraId, run: &Run) -> Result<Vec<Attempt>, Error> {
-        let controller = self.controller(infra, run).await?;
-        let left = controller.abandon().await?;
-        controller.close().await?;
-        Ok(left)
+        self.told(async {
+            let controller = self.controller(infra, run).await?;
+            let left = controller.abandon().await?;
+            controller.close().await?;
+            Ok(left)
+        })
+        .await
     }
 
     /// Deletes the records of infrastructures that were closed long ago. One whose places still have to

@@ -138,10 +138,13 @@ impl Occopus {
                 orphan.next.join("` or `")
             )));
         }
-        let controller = self.controller(&identity.infra, run).await?;
-        let attempt = controller.adopt(&orphan.listed, &orphan.place).await?;
-        controller.close().await?;
-        Ok((identity.infra.clone(), attempt))
+        self.told(async {
+            let controller = self.controller(&identity.infra, run).await?;
+            let attempt = controller.adopt(&orphan.listed, &orphan.place).await?;
+            controller.close().await?;
+            Ok((identity.infra.clone(), attempt))
+        })
+        .await
     }
 
     /// Destroys `orphan`, and nothing else.
@@ -150,10 +153,13 @@ impl Occopus {
     /// If it is protected, or if it has become an instance of its infrastructure meanwhile.
     pub async fn remove_orphan(&self, orphan: &Orphan, run: &Run) -> Result<Enacted, Error> {
         let found = &orphan.listed.found;
-        let controller = self.controller(&found.identity.infra, run).await?;
-        let enacted = controller.remove_orphan(found, &orphan.place).await?;
-        controller.close().await?;
-        Ok(enacted)
+        self.told(async {
+            let controller = self.controller(&found.identity.infra, run).await?;
+            let enacted = controller.remove_orphan(found, &orphan.place).await?;
+            controller.close().await?;
+            Ok(enacted)
+        })
+        .await
     }
 
     async fn library(&self) -> Result<Library, Error> {

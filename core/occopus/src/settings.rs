@@ -27,7 +27,9 @@ pub struct Settings {
     pub lease: Option<Duration>,
     /// How long events and journal records are kept; by default `$OCCOPUS_HISTORY` days, else 30.
     pub history: Option<Duration>,
-    /// Receives events while they happen.
+    /// Receives events while they happen, one after the other, in a thread of its own. One that blocks holds
+    /// nothing up: 4096 events wait for it, and then it is told how many it missed. When an operation
+    /// returns, its events have been received, unless that takes more than five seconds.
     pub events: Events,
     /// Learns every secret that is read, for callers that show texts from elsewhere.
     pub redactor: Redactor,

@@ -101,7 +101,7 @@ impl Occopus {
             }
         }
         // Each notices the stop by itself and lets its lease go.
-        while cares.next().await.is_some() {}
+        self.told(async { while cares.next().await.is_some() {} }).await;
     }
 
     async fn watched(&self, infras: &[InfraId]) -> Result<Vec<InfraRecord>, Error> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use occopus::engine::event::{Event, EventKind, EventSink};
 use occopus::engine::plan::{Plan, Situation};
 use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
 
 use crate::output::Output;
 use tree::{Size, Tree};
@@ -26,6 +27,8 @@ pub(crate) struct Progress {
     tree: Mutex<Tree>,
     changed: Notify,
     start: Instant,
+    /// Held while drawing; whether the last drawing was made.
+    finished: Mutex<bool>,
 }
 
 impl Progress {
@@ -36,6 +39,7 @@ impl Progress {
             tree: Mutex::default(),
             changed: Notify::new(),
             start: Instant::now(),
+            finished: Mutex::default(),
         })
     }
 
@@ -48,23 +52,26 @@ impl Progress {
     }
 
     /// Does `work` while its progress is shown.
-    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn during<T>(self: &Arc<Self>, work: impl Future<Output = T>) -> T {
         if !self.output.is_live() {
             return work.await;
         }
+        *self.finished() = false;
         let result = tokio::select! {
             biased;
             result = work => result,
             never = self.paint() => match never {},
         };
-        self.draw();
+        self.draw(true);
         self.output.release();
         result
     }
 
-    async fn paint(&self) -> Infallible {
+    async fn paint(self: &Arc<Self>) -> Infallible {
         loop {
-            self.draw();
+            // A terminal that was stopped (Ctrl-S) blocks who writes to it; the work goes on.
+            let progress = self.clone();
+            drop(spawn_blocking(move || progress.draw(false)).await);
             tokio::time::sleep(REDRAW).await;
             tokio::select! {
                 () = self.changed.notified() => {}
@@ -73,7 +80,13 @@ impl Progress {
         }
     }
 
-    fn draw(&self) {
+    /// Draws the tree, for the `last` time or unless that was done: a drawing may be late.
+    fn draw(&self, last: bool) {
+        let mut finished = self.finished();
+        if *finished {
+            return;
+        }
+        *finished = last;
         // Some terminals do not know their size and say that it is nothing.
         let known = crossterm::terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
         let (columns, rows) = known.unwrap_or((80, 24));
@@ -82,6 +95,10 @@ impl Progress {
         if !lines.is_empty() {
             self.output.show(lines);
         }
+    }
+
+    fn finished(&self) -> MutexGuard<'_, bool> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tree(&self) -> MutexGuard<'_, Tree> {
