@@ -47,6 +47,51 @@ def test_another_network_of_a_container_is_drift(cli: Cli, docker: Engine) -> No
     assert "drift" not in cli.run("plan", "-i", infra).out
 
 
+def test_other_limits_and_another_name_of_a_container_are_drift_until_it_is_replaced(
+    cli: Cli, docker: Engine
+) -> None:
+    cli.write("nodes.yaml", definitions(docker.endpoint, worker="sleep 1000"))
+    cli.write("infra.yaml", infrastructure("limited", {"worker": "worker"}))
+    infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+    before = {name: slot["node_id"] for name, slot in cli.slots(infra).items()}
+    (container,) = docker.containers(infra)[before["worker/1"]]
+    name = docker.inspect(container)["Name"].removeprefix("/")
+    docker.call("update", "--cpus", "0.5", "--restart", "on-failure:2", container)
+    docker.call("rename", container, f"{name}-renamed")
+    told = (
+        f"drift: worker/1: cpus is 0.5, was made as no limit; name is {name}-renamed, was made as {name}; "
+        f"restart is on-failure:2, was made as no; to have it made anew: occopus replace {infra} worker/1"
+    )
+    assert told in cli.run("plan", "-i", infra, "--exit-code").out, "drift alone is nothing to do"
+    assert told in cli.run("plan", "infra.yaml", "-i", infra, "--exit-code").out
+    undisturbed(cli, infra, before)
+    cli.run("replace", infra, "worker/1", "--yes")
+    cli.run("maintain", infra)
+    assert cli.slots(infra)["worker/1"]["node_id"] != before["worker/1"]
+    assert "drift" not in cli.run("plan", "-i", infra).out
+
+
+def test_a_container_that_was_made_anew_by_hand_is_another_one(cli: Cli, docker: Engine) -> None:
+    cli.write("nodes.yaml", definitions(docker.endpoint, worker="sleep 1000"))
+    cli.write("infra.yaml", infrastructure("recreated", {"worker": "worker"}))
+    infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+    (container,) = docker.containers(infra)[cli.slots(infra)["worker/1"]["node_id"]]
+    found = docker.inspect(container)
+    docker.call("rm", "-f", container)
+    labels = [text for pair in found["Config"]["Labels"].items() for text in ("--label", "=".join(pair))]
+    name = found["Name"].removeprefix("/")
+    extra = docker.call("run", "-d", "--name", name, *labels, BUSYBOX, "sleep", "1000")
+    try:
+        told = cli.run("plan", "-i", infra).out
+        assert "worker/1" in told and "to create" in told, "what Occopus made is gone"
+        assert f"extra: {extra} has the tags of worker/1" in told
+        cli.run("maintain", infra)
+        assert f"extra: {extra}" in cli.run("plan", "-i", infra).out, "it is told and not touched"
+        assert docker.inspect(extra)["State"]["Running"]
+    finally:
+        docker.call("rm", "-f", extra)
+
+
 def test_a_container_with_our_labels_that_nobody_knows_is_in_the_plan(cli: Cli, docker: Engine) -> None:
     cli.write("nodes.yaml", definitions(docker.endpoint, worker="sleep 1000"))
     cli.write("infra.yaml", infrastructure("extra", {"worker": "worker"}))
@@ -89,15 +134,23 @@ def test_a_machine_that_was_changed_by_hand_is_drift(cli: Cli) -> None:
     cloud.call("StartInstances", **{"InstanceId.1": instance})
     tag = {"ResourceId.1": instance, "Tag.1.Key": "team", "Tag.1.Value": "sales"}
     cloud.call("CreateTags", **tag, **{"Tag.2.Key": "cost-centre", "Tag.2.Value": "7"})
-    told = [
-        "drift: worker/1: instance_type is t3.large, was made as t2.micro",
-        "drift: worker/1: tag team is sales, was made as research",
-    ]
+    told = (
+        "drift: worker/1: instance_type is t3.large, was made as t2.micro; tag team is sales, was made as research; "
+        f"to have it made anew: occopus replace {infra} worker/1"
+    )
     for text in (cli.run("plan", "-i", infra).out, cli.run("status", infra).out):
-        assert all(line in text for line in told), text
+        assert told in text
         assert "cost-centre" not in text, "tags of others are no drift"
     notes = json.loads(cli.run("plan", "-i", infra, "--format", "json").out)["plan"]["notes"]
-    assert [note["text"] for note in notes] == told
+    assert [note["text"] for note in notes] == [told]
+    undisturbed(cli, infra, before)
+
+
+def test_a_tag_of_ours_that_was_taken_away_is_drift(cli: Cli) -> None:
+    cloud = moto()
+    infra, instance, before = build_on(cli, cloud)
+    cloud.call("DeleteTags", **{"ResourceId.1": instance, "Tag.1.Key": "occopus.slot"})
+    assert "tag occopus.slot is absent, was made as worker/1" in cli.run("plan", "-i", infra).out
     undisturbed(cli, infra, before)
 
 

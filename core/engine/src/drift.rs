@@ -12,7 +12,8 @@ pub const TAG: &str = "tag ";
 const SHOWN: usize = 60;
 
 /// What is not any more as it was when `attempt` was ready for the first time, in words such as
-/// `instance_type is t3.large, was made as t2.micro`; `facts` are those of now.
+/// `instance_type is t3.large, was made as t2.micro`; `facts` are those of now. A fact that was not known then
+/// says nothing.
 pub fn drift(attempt: &Attempt, facts: &BTreeMap<String, String>) -> Vec<String> {
     // Nothing is known of what is not there or cannot be asked.
     if facts.is_empty() || attempt.made_as.is_empty() {
@@ -26,12 +27,10 @@ pub fn drift(attempt: &Attempt, facts: &BTreeMap<String, String>) -> Vec<String>
             None => found.push(format!("{name} is absent, was made as {}", shown(was))),
         }
     }
-    let new = facts.iter().filter(|(name, _)| !name.starts_with(TAG) && !attempt.made_as.contains_key(*name));
-    found.extend(new.map(|(name, is)| format!("{name} is {}, was made without", shown(is))));
     found
 }
 
-/// A remark for each thing that was changed by hand.
+/// A remark for each instance that was changed by hand: what, and what makes it as described again.
 pub(crate) fn notes(situation: &Situation) -> Vec<Note> {
     if situation.record.goal == Goal::Absent {
         return Vec::new();
@@ -39,9 +38,14 @@ pub(crate) fn notes(situation: &Situation) -> Vec<Note> {
     let mut notes = Vec::new();
     for instance in &situation.instances {
         let Some(verdict) = &instance.verdict else { continue };
-        let slot = &instance.attempt.slot;
-        for what in drift(&instance.attempt, &verdict.facts) {
-            notes.push(Note::Warning { text: format!("drift: {slot}: {what}") });
+        let changed = drift(&instance.attempt, &verdict.facts);
+        if !changed.is_empty() {
+            let (infra, slot) = (&situation.record.id, &instance.attempt.slot);
+            let text = format!(
+                "drift: {slot}: {}; to have it made anew: occopus replace {infra} {slot}",
+                changed.join("; ")
+            );
+            notes.push(Note::Warning { text });
         }
     }
     notes
@@ -73,7 +77,7 @@ mod tests {
         let now = facts(&[
             ("instance_type", "t3.large"),
             ("subnet", "a"),
-            ("security_groups", "g"),
+            ("what a newer version tells", "g"),
             ("tag k", "v"),
         ]);
         assert_eq!(
@@ -82,7 +86,6 @@ mod tests {
                 "instance_type is t3.large, was made as t2.micro",
                 "tag k is v, was made as empty",
                 "tag team is absent, was made as x",
-                "security_groups is g, was made without",
             ]
         );
     }

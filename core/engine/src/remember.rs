@@ -1,7 +1,10 @@
 //! Remembering: writing down what an observation changed, and nothing if it changed nothing.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
+use crate::drift::TAG;
 use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::journal::Journal;
@@ -22,9 +25,8 @@ pub async fn remember(
     let moved = attempt.addresses != verdict.addresses || attempt.private_address != verdict.private_address;
     let threshold = attempt.implementation.health().failure_threshold;
     let failing = failing_changed(attempt.failing.as_ref(), verdict.failing.as_ref(), threshold);
-    // One that was ready before this was written down is taken for what it is now.
-    let told =
-        attempt.made_as.is_empty() && !verdict.facts.is_empty() && verdict.state == InstanceState::Ready;
+    let told = verdict.state == InstanceState::Ready
+        && verdict.facts.keys().any(|name| is_new(&attempt.made_as, name));
     if !first_ready && !moved && !failing && !told {
         return Ok(());
     }
@@ -41,7 +43,7 @@ pub async fn remember(
                 attempt.ready_at = Some(now);
             }
             if told {
-                attempt.made_as.clone_from(&verdict.facts);
+                learn(&mut attempt.made_as, &verdict.facts);
             }
             attempt.addresses.clone_from(&verdict.addresses);
             attempt.private_address.clone_from(&verdict.private_address);
@@ -49,6 +51,17 @@ pub async fn remember(
             attempt.checks.clone_from(&verdict.checks);
         })
         .await
+}
+
+/// Whether the fact `name` was not known when `made_as` was written down. Others may put tags on what is ours.
+fn is_new(made_as: &BTreeMap<String, String>, name: &str) -> bool {
+    made_as.is_empty() || !name.starts_with(TAG) && !made_as.contains_key(name)
+}
+
+/// Takes what was not known yet for what it is now.
+fn learn(made_as: &mut BTreeMap<String, String>, facts: &BTreeMap<String, String>) {
+    let new: Vec<_> = facts.iter().filter(|(name, _)| is_new(made_as, name)).collect();
+    made_as.extend(new.into_iter().map(|(name, value)| (name.clone(), value.clone())));
 }
 
 fn failing_changed(before: Option<&Failing>, after: Option<&Failing>, threshold: u32) -> bool {
@@ -62,5 +75,27 @@ fn failing_changed(before: Option<&Failing>, after: Option<&Failing>, threshold:
         }
         (None, None) => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+        of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_was_made_is_written_down_once_and_what_a_newer_version_tells_is_added() {
+        let mut made_as = BTreeMap::new();
+        let first = facts(&[("subnet", "a"), ("tag k", "v")]);
+        learn(&mut made_as, &first);
+        assert_eq!(made_as, first);
+        learn(
+            &mut made_as,
+            &facts(&[("subnet", "b"), ("tag k", "w"), ("tag other", "x"), ("memory", "none")]),
+        );
+        assert_eq!(made_as, facts(&[("subnet", "a"), ("tag k", "v"), ("memory", "none")]));
     }
 }

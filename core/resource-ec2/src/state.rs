@@ -34,18 +34,21 @@ fn facts(instance: &Instance) -> BTreeMap<String, String> {
     let mut groups: Vec<&str> =
         instance.security_groups().iter().filter_map(|group| group.group_id()).collect();
     groups.sort_unstable();
-    let groups = Some(groups.join(" ")).filter(|groups| !groups.is_empty());
+    let profile = instance.iam_instance_profile().and_then(|profile| profile.arn());
+    // Each is always told, so that one that is taken away, or given for the first time, is a change.
     let parts = [
         ("image", text(instance.image_id())),
+        ("instance_profile", text(profile)),
         ("instance_type", text(instance.instance_type().map(|kind| kind.as_str()))),
-        ("security_groups", groups),
+        ("security_groups", text(Some(&groups.join(" ")))),
         ("subnet", text(instance.subnet_id())),
     ];
     let tag = |tag: &Tag| {
         let key = tag.key().filter(|key| !key.starts_with("aws:"))?;
         Some((format!("{TAG}{key}"), tag.value().unwrap_or_default().to_owned()))
     };
-    let parts = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+    let parts = parts.into_iter().map(|(name, value)| (name.to_owned(), shown(value)));
     parts.chain(instance.tags().iter().filter_map(tag)).collect()
 }
 
@@ -103,8 +106,8 @@ mod tests {
             ("terminated", ResourceState::Gone),
             ("hibernating", ResourceState::Unknown),
         ] {
-            let observation = observation(&in_state(word).build());
-            assert_eq!(observation, Observation::bare(state, word));
+            let Observation { state: seen, detail, .. } = observation(&in_state(word).build());
+            assert_eq!((seen, detail.as_str()), (state, word));
         }
         assert_eq!(observation(&Instance::builder().build()).state, ResourceState::Unknown);
     }
@@ -154,6 +157,7 @@ mod tests {
             told,
             [
                 "image=ami-1",
+                "instance_profile=none",
                 "instance_type=t2.micro",
                 "security_groups=sg-1 sg-2",
                 "subnet=subnet-1",

@@ -8,6 +8,7 @@ mod archive;
 mod client;
 mod endpoint;
 mod error;
+mod facts;
 mod image;
 mod request;
 mod state;
@@ -35,6 +36,7 @@ use serde_json::{Map, Value};
 
 use client::{Engine, Engines};
 use endpoint::Endpoint;
+use facts::{Facts, KnownLimits};
 use image::{FETCH_TIMEOUT, Images};
 use request::{Image, container, container_name};
 
@@ -44,7 +46,7 @@ const STOP_GRACE: i32 = 10;
 /// Containers asked for in one list call: the ids stand in the URL, which may have 64 KiB.
 const LIST_SIZE: usize = 500;
 
-/// Stopped containers asked for their exit code at the same time.
+/// Containers asked for their exit code or their limits at the same time.
 const PARALLEL_INSPECTS: usize = 8;
 
 /// Lines and bytes of a container's log that `console` returns at most.
@@ -56,12 +58,18 @@ pub struct DockerHandler {
     clock: Arc<dyn Clock>,
     engines: Engines,
     images: Images,
+    limits: KnownLimits,
 }
 
 impl DockerHandler {
     /// A handler that has met no engine yet. `clock` tells the age of containers and paces progress.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { images: Images::new(Arc::clone(&clock)), engines: Engines::default(), clock }
+        Self {
+            images: Images::new(Arc::clone(&clock)),
+            engines: Engines::default(),
+            limits: KnownLimits::default(),
+            clock,
+        }
     }
 
     async fn engine(&self, access: &Access) -> Result<Engine, HandlerError> {
@@ -150,7 +158,9 @@ impl ResourceHandler for DockerHandler {
         }
         let now = self.clock.wall();
         let summaries: Vec<_> = ids.iter().map(|id| listed.get(&id.id).cloned()).collect();
-        let observations = futures::stream::iter(summaries).map(|summary| engine.observe_one(summary, now));
+        let limits = (&self.limits, self.clock.monotonic());
+        let observations =
+            futures::stream::iter(summaries).map(|summary| engine.observe_one(summary, now, limits));
         Ok(observations.buffered(PARALLEL_INSPECTS).collect().await)
     }
 
@@ -234,22 +244,46 @@ impl Engine {
         Ok(tagged.collect())
     }
 
-    /// What `summary`, or its absence from a listing, says at the wall-clock time `now`.
-    async fn observe_one(&self, summary: Option<ContainerSummary>, now: Timestamp) -> Observation {
+    /// What `summary`, or its absence from a listing, says at the wall-clock time `now`; with the limits
+    /// that are known, and the monotonic time.
+    async fn observe_one(
+        &self,
+        summary: Option<ContainerSummary>,
+        now: Timestamp,
+        limits: (&KnownLimits, Duration),
+    ) -> Observation {
         let Some(summary) = summary else {
             return Observation::bare(ResourceState::Gone, "no such container");
         };
         let mut observation = state::observation(&summary, now);
-        if observation.state == ResourceState::Stopped {
-            // Only a better explanation is at stake: without it, the state stands as listed.
-            let id = summary.id.as_deref().unwrap_or_default();
-            if let Ok(inspected) = self.docker.inspect_container(id, None::<InspectContainerOptions>).await
-                && let Some(state) = inspected.state
-            {
-                observation.detail = state::stop_detail(&summary, &state);
+        let id = summary.id.as_deref().unwrap_or_default();
+        match observation.state {
+            ResourceState::Stopped => {
+                // Only a better explanation is at stake: without it, the state stands as listed.
+                let inspected = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+                if let Some(state) = inspected.ok().and_then(|inspected| inspected.state) {
+                    observation.detail = state::stop_detail(&summary, &state);
+                }
             }
+            ResourceState::Running => match self.limits(id, limits).await {
+                Some(limits) => observation.facts.extend(limits),
+                // What is known in part would look as if the rest had been changed.
+                None => observation.facts.clear(),
+            },
+            _ => {}
         }
         observation
+    }
+
+    /// The limits of container `id`, unless they cannot be told now.
+    async fn limits(&self, id: &str, (known, now): (&KnownLimits, Duration)) -> Option<Facts> {
+        if let Some(limits) = known.of(id, now) {
+            return Some(limits);
+        }
+        let inspected = self.docker.inspect_container(id, None::<InspectContainerOptions>).await.ok()?;
+        let limits = facts::of_limits(&inspected.host_config?);
+        known.keep(id, now, limits.clone());
+        Some(limits)
     }
 
     /// The container called `name`, which must be the one of `identity`. One that was started is not

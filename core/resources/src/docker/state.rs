@@ -9,6 +9,8 @@ use bollard::models::{
 use jiff::Timestamp;
 use occopus_engine::handler::{Observation, ResourceState};
 
+use super::facts;
+
 /// How long a container may stay created before it counts as one that nobody will start: longer than
 /// the deadline of a create call, because an earlier one may still be about to start it.
 const START_TIME: Duration = Duration::from_secs(60);
@@ -17,19 +19,9 @@ const START_TIME: Duration = Duration::from_secs(60);
 pub(super) fn observation(summary: &ContainerSummary, now: Timestamp) -> Observation {
     let (state, detail) = state(summary, now);
     let addresses = addresses(summary);
-    let facts = if state == ResourceState::Running { facts(summary) } else { BTreeMap::new() };
+    let facts = if state == ResourceState::Running { facts::of_listed(summary) } else { BTreeMap::new() };
     let private_address = addresses.first().cloned();
     Observation { state, detail: detail.to_owned(), private_address, addresses, facts }
-}
-
-/// What can be changed about a container by hand: its networks. Image, command and labels are those that it
-/// was created with for as long as it exists.
-fn facts(summary: &ContainerSummary) -> BTreeMap<String, String> {
-    let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-    let mut names: Vec<&str> = networks.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    let shown = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
-    BTreeMap::from([("networks".to_owned(), shown)])
 }
 
 /// State of the listed container `summary`, in the engine's own words where they say more.
