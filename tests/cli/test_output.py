@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -10,7 +11,7 @@ import subprocess
 
 import pytest
 from descriptions import DEFINITIONS, PAIR
-from occopus_cli import LEGACY, Cli
+from occopus_cli import LEGACY, Cli, wait_until
 
 COMMANDS = "build plan status maintain watch scale destroy define list events graph logs completions".split()
 
@@ -162,3 +163,44 @@ def test_every_command_can_say_which_store_it_uses(cli: Cli) -> None:
     assert f"store: {cli.store}" in cli.run("list", "-v").err
     assert f"store: {elsewhere}" in cli.run("list", "-v", "--store", elsewhere).err
     assert elsewhere.exists()
+
+
+def plug(pipe: int) -> None:
+    """Fills a pipe up, through an opening of its own: others share whether theirs blocks."""
+    stuffing = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        for size in (4096, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(stuffing, b"\n" * size)
+    finally:
+        os.close(stuffing)
+
+
+def test_a_reader_who_reads_nothing_holds_nothing_up_and_misses_nothing(cli: Cli) -> None:
+    cli.write("nodes.yaml", DEFINITIONS)
+    cli.write("infra.yaml", PAIR)
+    reading, writing = os.pipe()
+    process = cli.start("build", "infra.yaml", "--nodes", "nodes.yaml", stderr=writing)
+    text = b""
+    while b"3 to create" not in text:
+        text += os.read(reading, 4096)
+    plug(writing)
+    os.close(writing)
+
+    def are_ready() -> bool:
+        infras = cli.infras()
+        slots = cli.slots(infras[0]["infra_id"]) if infras else {}
+        return len(slots) == 3 and all(slot["state"] == "ready" for slot in slots.values())
+
+    wait_until(are_ready, "nobody reads what the build says, and it builds all the same")
+    with open(reading, "rb") as rest:
+        text += rest.read()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    lines = [line for line in text.decode().splitlines() if line]
+    told = [line for line in lines if line.startswith(("server/1 ", "client/1 ", "client/2 ", "everything"))]
+    for slot in ("server/1", "client/1", "client/2"):
+        words = [line.split()[1].rstrip(":") for line in told if line.startswith(slot)]
+        assert words == ["creating", "starting", "ready"]
+    assert told[-1].startswith("everything is ready") and out.strip()
