@@ -2,26 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use occopus::engine::error::EngineError;
 use occopus::engine::event::Event;
 use occopus::engine::ids::InfraId;
 use occopus::engine::record::Attempt;
-use occopus::{Error, Occopus, Orphan, Orphans, SlotStatus, Status};
+use occopus::{Error, Occopus, Orphan, Orphans};
 use serde_json::{Value, json};
 
 /// The events of an infrastructure, also of one that is gone but whose events are still kept.
 pub(crate) async fn events(occopus: &Occopus, infra: &str, after: &str) -> Result<Value, Error> {
-    let infra = match occopus.resolve(infra).await {
-        Ok(infra) => infra,
-        Err(unknown @ Error::Engine(EngineError::UnknownInfrastructure { .. })) => {
-            let infra = InfraId::from(infra);
-            if occopus.events(&infra, "").await?.is_empty() {
-                return Err(unknown);
-            }
-            infra
-        }
-        Err(error) => return Err(error),
-    };
+    let infra = occopus.resolve_past(infra).await?;
     let events = numbered(occopus.events(&infra, after).await?);
     Ok(json!({"infra_id": infra, "events": events}))
 }
@@ -72,21 +61,6 @@ pub(crate) async fn inventory(occopus: &Occopus, infra: &InfraId) -> Result<Valu
         "ssh_config": inventory.ssh_config(),
         "hosts_file": inventory.hosts_file(),
     }))
-}
-
-/// The node and the node id of the instance that `text` names by slot, node id or address.
-pub(crate) fn instance(status: &Status, text: &str) -> Result<(String, String), Error> {
-    let slots = || status.nodes.iter().flat_map(|node| &node.slots);
-    let named = |slot: &&SlotStatus| slot.slot.to_string() == text || slot.node_id.as_str() == text;
-    let addressed = |slot: &&SlotStatus| slot.addresses.iter().any(|address| address == text);
-    match slots().find(named).or_else(|| slots().find(addressed)) {
-        Some(slot) => Ok((slot.slot.node.clone(), slot.node_id.to_string())),
-        None => {
-            let known: Vec<String> = slots().map(|slot| slot.slot.to_string()).collect();
-            let (name, known) = (&status.name, known.join(", "));
-            Err(Error::Usage(format!("'{name}' has no instance '{text}'; it has: {known}")))
-        }
-    }
 }
 
 /// An instance that was given up.

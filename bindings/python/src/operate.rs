@@ -120,9 +120,11 @@ pub(crate) async fn replace(
     wait: bool,
 ) -> Result<Value, Error> {
     let infra = context.resolve(infra).await?;
-    let (node, id) = answers::instance(&context.occopus.status(&infra).await?, instance)?;
+    let status = context.occopus.status(&infra).await?;
+    let slot = status.instance(instance)?;
     // The node id: should another pass replace it meanwhile, the new one stays.
-    scale(context, &infra, &node, ScaleChange::ReplaceInstance(id), wait).await
+    let change = ScaleChange::ReplaceInstance(slot.node_id.to_string());
+    scale(context, &infra, &slot.slot.node, change, wait).await
 }
 
 pub(crate) async fn hold(context: &Context<'_>, infra: &str, hold: Hold) -> Result<Value, Error> {

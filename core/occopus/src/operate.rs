@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use occopus_engine::control::{Controller, Demolished, Pass, request_scaling, survey, waiting_requests};
+use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
 use occopus_engine::handler::HandlerError;
 use occopus_engine::ids::InfraId;
@@ -62,6 +63,20 @@ impl Occopus {
                 let ids: Vec<String> = several.iter().map(|r| format!("{} ({})", r.id, r.name)).collect();
                 Err(Error::Usage(format!("'{text}' is ambiguous: {}", ids.join(", "))))
             }
+        }
+    }
+
+    /// The same, also for one that is gone but whose events are still kept, if `text` is its id.
+    ///
+    /// # Errors
+    /// If none or several are meant.
+    pub async fn resolve_past(&self, text: &str) -> Result<InfraId, Error> {
+        match self.resolve(text).await {
+            Err(unknown @ Error::Engine(EngineError::UnknownInfrastructure { .. })) => {
+                let infra = InfraId::from(text);
+                if self.events(&infra, "").await?.is_empty() { Err(unknown) } else { Ok(infra) }
+            }
+            found => found,
         }
     }
 

@@ -12,6 +12,8 @@ use occopus_engine::journal::{generation_key, read, read_all};
 use occopus_engine::observe::find_all;
 use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase};
 use occopus_engine::store::Table;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use crate::Occopus;
 use crate::error::Error;
@@ -21,7 +23,7 @@ use crate::request::Run;
 const PLACES_AT_ONCE: usize = 16;
 
 /// Everything with tags of Occopus that belongs to nothing known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Orphans {
     /// What carries the tags of this store.
     pub ours: Vec<Orphan>,
@@ -48,8 +50,30 @@ pub struct Orphan {
     pub next: Vec<String>,
 }
 
+/// As the front ends show it: one flat object.
+impl Serialize for Orphan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let found = &self.listed.found;
+        let object = json!({
+            "place": self.place,
+            "provider_id": found.provider_id.id,
+            "store": found.identity.store,
+            "infra_id": found.identity.infra,
+            "infra_name": self.infra_name,
+            "slot": found.identity.slot,
+            "node_id": found.identity.node_id,
+            "state": found.state,
+            "created_at": self.listed.created_at,
+            "reason": self.reason,
+            "adoptable": self.adoptable,
+            "next": self.next,
+        });
+        object.serialize(serializer)
+    }
+}
+
 /// A place that could not be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unasked {
     /// The place.
     pub place: Place,

@@ -12,6 +12,7 @@ use occopus_engine::plan::{Instance, Note};
 use occopus_engine::record::{Goal, Phase, ScaleChange};
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::next;
 
 /// An infrastructure with all its nodes and slots.
@@ -132,6 +133,22 @@ impl Status {
             notes: survey.plan.notes.iter().map(|note| next::remark(survey, note)).collect(),
             next: next::command(survey),
         }
+    }
+}
+
+impl Status {
+    /// The instance that `text` names by slot, node id or address.
+    ///
+    /// # Errors
+    /// If there is none; the message has all slots.
+    pub fn instance(&self, text: &str) -> Result<&SlotStatus, Error> {
+        let slots = || self.nodes.iter().flat_map(|node| &node.slots);
+        let named = |slot: &&SlotStatus| slot.slot.to_string() == text || slot.node_id.as_str() == text;
+        let addressed = |slot: &&SlotStatus| slot.addresses.iter().any(|address| address == text);
+        slots().find(named).or_else(|| slots().find(addressed)).ok_or_else(|| {
+            let known: Vec<String> = slots().map(|slot| slot.slot.to_string()).collect();
+            Error::Usage(format!("'{}' has no instance '{text}'; it has: {}", self.name, known.join(", ")))
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use occopus::engine::ids::InfraId;
 use occopus::engine::record::InfraRecord;
 use occopus::{Error, Occopus};
 
-use super::{Session, is_unknown};
+use super::Session;
 use crate::DONE;
 use crate::live::event::{at_second, sentence};
 use crate::output::Output;
@@ -28,7 +28,7 @@ pub(super) async fn run(
     let output = &session.output;
     let occopus = session.open().await?;
     let only = match infra {
-        Some(text) => Some(resolve(&occopus, text).await?),
+        Some(text) => Some(occopus.resolve_past(text).await?),
         None => None,
     };
     let teller = Teller::new(output, only.is_none(), session.global.verbose > 0);
@@ -54,17 +54,6 @@ pub(super) async fn run(
         }
     }
     Ok(DONE)
-}
-
-/// The infrastructure, also one that is gone but whose events are still kept.
-async fn resolve(occopus: &Occopus, text: &str) -> Result<InfraId, Error> {
-    match occopus.resolve(text).await {
-        Err(error) if is_unknown(&error) => {
-            let infra = InfraId::from(text);
-            if occopus.events(&infra, "").await?.is_empty() { Err(error) } else { Ok(infra) }
-        }
-        found => found,
-    }
 }
 
 /// Reads events as they come.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use occopus::engine::enact::Enacted;
 use occopus::{Error, Orphan, Orphans};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Session, run_of, stop_at_ctrl_c};
@@ -20,11 +21,7 @@ pub(super) async fn list(session: &Session) -> Result<u8, Error> {
         for (kind, listed) in [("orphan", &orphans.ours), ("foreign", &orphans.foreign)] {
             listed.iter().for_each(|orphan| output.json(&object(kind, orphan)));
         }
-        for unasked in &orphans.unasked {
-            output.json(&json!({
-                "schema": 1, "kind": "unasked", "place": unasked.place, "reason": unasked.reason,
-            }));
-        }
+        orphans.unasked.iter().for_each(|unasked| output.json(&object("unasked", unasked)));
     } else if orphans.ours.is_empty() && orphans.foreign.is_empty() {
         output.say("no orphans");
     } else {
@@ -89,24 +86,11 @@ fn conclude(output: &Output, id: &str, enacted: &Enacted) -> u8 {
     code
 }
 
-fn object(kind: &str, orphan: &Orphan) -> Value {
-    let found = &orphan.listed.found;
-    json!({
-        "schema": 1,
-        "kind": kind,
-        "place": orphan.place,
-        "provider_id": found.provider_id.id,
-        "store": found.identity.store,
-        "infra_id": found.identity.infra,
-        "infra_name": orphan.infra_name,
-        "slot": found.identity.slot,
-        "node_id": found.identity.node_id,
-        "state": found.state,
-        "created_at": orphan.listed.created_at,
-        "reason": orphan.reason,
-        "adoptable": orphan.adoptable,
-        "next": orphan.next,
-    })
+fn object(kind: &str, what: impl Serialize) -> Value {
+    let mut object = json!(what);
+    object["schema"] = json!(1);
+    object["kind"] = json!(kind);
+    object
 }
 
 fn text(orphans: &Orphans, now: Timestamp) -> String {

@@ -1,7 +1,7 @@
 //! `occopus replace`.
 
+use occopus::Error;
 use occopus::engine::record::ScaleChange;
-use occopus::{Error, SlotStatus, Status};
 
 use super::Session;
 use super::args::ScaleTo;
@@ -15,14 +15,7 @@ pub(super) async fn run(session: &Session, infra: &str, instance: &str, yes: boo
     let occopus = session.open().await?;
     let infra = occopus.resolve(infra).await?;
     let status = occopus.status(&infra).await?;
-    let Some(slot) = find(&status, instance) else {
-        let known: Vec<String> = slots(&status).map(|slot| slot.slot.to_string()).collect();
-        return Err(Error::Usage(format!(
-            "'{}' has no instance '{instance}'; it has: {}",
-            status.name,
-            known.join(", ")
-        )));
-    };
+    let slot = status.instance(instance)?;
     output.say(&format!(
         "{} ({} {}, {} old, {}) will be destroyed with its local disks, and created again",
         slot.slot,
@@ -49,14 +42,4 @@ pub(super) async fn run(session: &Session, infra: &str, instance: &str, yes: boo
     // The node id: should another pass replace it meanwhile, the new one stays.
     let change = ScaleChange::ReplaceInstance(slot.node_id.to_string());
     carry_out(session, &occopus, &infra, ScaleTo { node: slot.slot.node.clone(), change }).await
-}
-
-fn slots(status: &Status) -> impl Iterator<Item = &SlotStatus> {
-    status.nodes.iter().flat_map(|node| &node.slots)
-}
-
-fn find<'a>(status: &'a Status, text: &str) -> Option<&'a SlotStatus> {
-    slots(status)
-        .find(|slot| slot.slot.to_string() == text || slot.node_id.as_str() == text)
-        .or_else(|| slots(status).find(|slot| slot.addresses.iter().any(|address| address == text)))
 }
