@@ -11,14 +11,15 @@
  *   be NULL; otherwise `*result` is a JSON text that is freed with occopus_string_free(), or NULL if there is
  *   none. Each JSON object has "schema": 1; fields may be added.
  * Texts.  What a function is given are UTF-8 texts that end with NUL. They are copied before it returns and
- *   stay the property of the program. What it gives belongs to the program.
+ *   stay the property of the program. Names and paths may have 4096 bytes, descriptions and JSON 16 MiB. What it gives belongs to the program.
  * Options.  Structures whose first field is their size: set them to zero, then `size` to sizeof. Programs
  *   that were compiled with an older version of this file go on working.
  * Handles.  occopus_t and occopus_stop_t are opened and closed. A handle that was closed, or is none, is told
  *   with OCCOPUS_BAD_HANDLE; so is a string that is freed twice.
  * Threads.  All functions may be called in any thread, several at a time, with the same handle, too. Those
  *   with an occopus_t block until the work is done. In callbacks, only those are allowed that say so; others
- *   return OCCOPUS_WRONG_THREAD. A handle is of no use in a child of fork().
+ *   return OCCOPUS_WRONG_THREAD, as do all with an occopus_t in a child of fork(), and occopus_open() in a child
+ *   of a process that had opened one.
  * Errors.  NULL where something is needed, a wrong size, a text that is not UTF-8 or not JSON:
  *   OCCOPUS_BAD_ARGUMENT. Nothing has been done then.
  */
@@ -56,6 +57,17 @@
  * Flag of a build: one instance after the other, in file order.
  */
 #define OCCOPUS_SEQUENTIAL 8
+
+/**
+ * Flag of a build and of occopus_rollback(): replace the instances of an existing infrastructure that are
+ * outdated, one after the other; without it, they stay as they are.
+ */
+#define OCCOPUS_REPLACE 16
+
+/**
+ * Flag beside OCCOPUS_REPLACE: replace those, too, that were made with an address that is gone.
+ */
+#define OCCOPUS_CASCADE 32
 
 /**
  * Change of occopus_scale(): exactly `count` instances.
@@ -329,7 +341,9 @@ typedef struct occopus_render_options_t {
 } occopus_render_options_t;
 
 /**
- * What occopus_plan() and occopus_build() are about.
+ * What occopus_plan() and occopus_build() are about: an infrastructure description, in a file or as a text.
+ * occopus_plan() needs none for what the next pass over `infra` would do; occopus_build() needs none for a
+ * saved plan.
  */
 typedef struct occopus_build_options_t {
   /**
@@ -369,7 +383,52 @@ typedef struct occopus_build_options_t {
    * A sum of the flags below.
    */
   uint32_t flags;
+  /**
+   * With OCCOPUS_REPLACE: only instances of these nodes, ended by NULL; NODE+deps stands for a node and all
+   * it depends on. NULL for all nodes.
+   */
+  const char *const *only;
+  /**
+   * With OCCOPUS_REPLACE: no instances of these nodes, ended by NULL; NULL for no such nodes.
+   */
+  const char *const *exclude;
+  /**
+   * For occopus_plan(): a file to save the plan in, readable by its owner only; one that is there is
+   * replaced. NULL for none.
+   */
+  const char *save;
+  /**
+   * For occopus_build(): the file of a saved plan, which is carried out exactly as it is. Everything else is
+   * NULL then, and of the flags only OCCOPUS_ROLLBACK is allowed. NULL for none.
+   */
+  const char *plan;
 } occopus_build_options_t;
+
+/**
+ * Where occopus_rollback() goes back to.
+ */
+typedef struct occopus_rollback_options_t {
+  /**
+   * sizeof(occopus_rollback_options_t).
+   */
+  size_t size;
+  /**
+   * Number of the description, as occopus_history() tells it.
+   */
+  uint64_t generation;
+  /**
+   * As in occopus_build_options_t.
+   */
+  const char *const *only;
+  /**
+   * As in occopus_build_options_t.
+   */
+  const char *const *exclude;
+  /**
+   * A sum of OCCOPUS_SEQUENTIAL, OCCOPUS_REPLACE and OCCOPUS_CASCADE; 0 for none.
+   */
+  uint32_t flags;
+} occopus_rollback_options_t;
 
 /**
  * What occopus_scale() asks for.
@@ -500,8 +559,9 @@ enum occopus_code_t occopus_stop_free(struct occopus_stop_t *stop);
  * Opens Occopus, in `*occopus`: finds configuration, credentials and store. It is given back to
  * occopus_close(). NULL as `options` means the defaults.
  *
- * A process may have several. The library starts threads of its own and, with the first process or
- * container it looks after, a handler of SIGCHLD that calls the one before it.
+ * A process may have several. The library starts threads of its own. It installs a handler of SIGPIPE, unless
+ * the program has one or ignores it, that does in threads of the program what would have happened without, and,
+ * with the first process or container it looks after, one of SIGCHLD that calls the one before it.
  */
 enum occopus_code_t occopus_open(const struct occopus_open_options_t *options,
                                  struct occopus_t **occopus,
@@ -535,6 +595,25 @@ enum occopus_code_t occopus_render(const struct occopus_render_options_t *option
                                    struct occopus_error_t *error);
 
 /**
+ * Explains a code of a problem, such as OCC0102; NULL for all codes.
+ *
+ * `*result`: {"schema", "pages"}, an array of {"code", "title", "cause", "example", "remedy"} in Markdown.
+ */
+enum occopus_code_t occopus_explain(const char *code,
+                                    char **result,
+                                    struct occopus_error_t *error);
+
+/**
+ * Gives the JSON Schema of a kind of file, for editors: infrastructure, node-definitions, auth-data or
+ * config.
+ *
+ * `*result`: the JSON Schema.
+ */
+enum occopus_code_t occopus_schema(const char *file,
+                                   char **result,
+                                   struct occopus_error_t *error);
+
+/**
  * Imports a file of node definitions; those of the same names are replaced. Running infrastructures keep
  * those they were built with.
  *
@@ -546,9 +625,13 @@ enum occopus_code_t occopus_define(struct occopus_t *occopus,
                                    struct occopus_error_t *error);
 
 /**
- * Shows what a build would do and why; changes nothing.
+ * Shows what a build would do and why; changes nothing. Without a description, shows what the next pass over
+ * `infra` would do. With `save`, the plan is saved in a file, too, for occopus_build().
  *
- * `*result`: {"schema", "infra_id", "exists", "plan", "warnings"}.
+ * `*result`: {"schema", "infra_id", "exists", "changes", "plan", "losses", "warnings"}; "changes" is what
+ * differs from the description in force, "losses" the instances that the change destroys or replaces with their
+ * local disks, now or when nothing is in its way any more: {"slot", "resource", "provider_id", "age" in seconds,
+ * "cause"}. The next pass over an infrastructure has no "changes" and "losses".
  */
 enum occopus_code_t occopus_plan(struct occopus_t *occopus,
                                  const struct occopus_build_options_t *options,
@@ -556,19 +639,44 @@ enum occopus_code_t occopus_plan(struct occopus_t *occopus,
                                  struct occopus_error_t *error);
 
 /**
- * Builds an infrastructure, or changes one. Nobody is asked before a change destroys instances:
- * occopus_plan() tells them. What is ready when a first build fails or is stopped is kept, unless
- * OCCOPUS_ROLLBACK is set; a failed change is undone. `stop` may be NULL.
+ * Builds an infrastructure, or changes one, or carries a saved plan out. Nobody is asked before a change
+ * destroys instances: occopus_plan() tells them, and a plan that it has saved is carried out exactly so or
+ * refused with OCCOPUS_USAGE if the world has moved on. What is ready when a first build fails or is stopped
+ * is kept, unless OCCOPUS_ROLLBACK is set; a failed change is undone. `stop` may be NULL.
  *
  * `*result`: {"schema", "infra_id", "result": "ready", "failed" or "interrupted", "failures", "restored",
- * "withdrawn", "leftovers"}. It is set with OCCOPUS_FAILED and OCCOPUS_INTERRUPTED, too, if the build had
- * begun.
+ * "withdrawn", "leftovers", "efficiency"}. It is set with OCCOPUS_FAILED and OCCOPUS_INTERRUPTED, too, if the
+ * build had begun.
  */
 enum occopus_code_t occopus_build(struct occopus_t *occopus,
                                   const struct occopus_build_options_t *options,
                                   struct occopus_stop_t *stop,
                                   char **result,
                                   struct occopus_error_t *error);
+
+/**
+ * Shows the descriptions that an infrastructure had, the first one first: their numbers, when and by whom they
+ * were put in force, and what each changed.
+ *
+ * `*result`: {"schema", "infra_id", "name", "generations"}.
+ */
+enum occopus_code_t occopus_history(struct occopus_t *occopus,
+                                    const char *infra,
+                                    char **result,
+                                    struct occopus_error_t *error);
+
+/**
+ * Changes an infrastructure back to an earlier description, as occopus_build() does: nobody is asked, and a
+ * change that fails is undone. `stop` may be NULL.
+ *
+ * `*result`: as that of occopus_build().
+ */
+enum occopus_code_t occopus_rollback(struct occopus_t *occopus,
+                                     const char *infra,
+                                     const struct occopus_rollback_options_t *options,
+                                     struct occopus_stop_t *stop,
+                                     char **result,
+                                     struct occopus_error_t *error);
 
 /**
  * Lists the infrastructures, oldest first, without looking at their instances.
@@ -591,8 +699,44 @@ enum occopus_code_t occopus_status(struct occopus_t *occopus,
                                    struct occopus_error_t *error);
 
 /**
- * Shows the stored events of an infrastructure: all, or those after the position `after`, which is the
- * `after` of an earlier result; NULL for all.
+ * Shows what the outputs of a description come to: all of them, or only the one called `name`, which may be
+ * NULL.
+ *
+ * `*result`: {"schema", "infra_id", "outputs": values by name, "errors": reasons by name}. It is set with
+ * OCCOPUS_FAILED, too, which is returned if one has no value.
+ */
+enum occopus_code_t occopus_outputs(struct occopus_t *occopus,
+                                    const char *infra,
+                                    const char *name,
+                                    char **result,
+                                    struct occopus_error_t *error);
+
+/**
+ * Shows the living instances as other programs want to have them.
+ *
+ * `*result`: {"schema", "infra_id", "name", "hosts", "without_address", "ansible", "ssh_config",
+ * "hosts_file"}; the last three are texts: an inventory of Ansible in YAML, entries of a configuration file of
+ * ssh, and lines of /etc/hosts.
+ */
+enum occopus_code_t occopus_inventory(struct occopus_t *occopus,
+                                      const char *infra,
+                                      char **result,
+                                      struct occopus_error_t *error);
+
+/**
+ * Draws the graph of dependencies. `format` is text, dot or mermaid; NULL for text.
+ *
+ * `*result`: {"schema", "graph"}.
+ */
+enum occopus_code_t occopus_graph(struct occopus_t *occopus,
+                                  const char *infra,
+                                  const char *format,
+                                  char **result,
+                                  struct occopus_error_t *error);
+
+/**
+ * Shows the stored events of an infrastructure, or of all infrastructures if `infra` is NULL: all events, or
+ * those after the position `after`, which is the "after" of an earlier result of the same kind; NULL for all.
  *
  * `*result`: {"schema", "events", "after"}.
  */
@@ -639,6 +783,32 @@ enum occopus_code_t occopus_scale(struct occopus_t *occopus,
                                   struct occopus_error_t *error);
 
 /**
+ * Registers the replacement of an instance, named by slot such as worker/3, node id or address: it is
+ * destroyed with its disks and created again. Carried out as a scaling request.
+ *
+ * `*result`: as that of occopus_scale().
+ */
+enum occopus_code_t occopus_replace(struct occopus_t *occopus,
+                                    const char *infra,
+                                    const char *instance,
+                                    char **result,
+                                    struct occopus_error_t *error);
+
+/**
+ * Waits until the maintainer that is at work in another thread or process has carried all scaling requests
+ * for a node out. `stop` may be NULL.
+ *
+ * `*result`: {"schema", "infra_id", "node", "done"}; `done` is false if no maintainer is running any more, or
+ * if it was stopped.
+ */
+enum occopus_code_t occopus_await_scaled(struct occopus_t *occopus,
+                                         const char *infra,
+                                         const char *node,
+                                         struct occopus_stop_t *stop,
+                                         char **result,
+                                         struct occopus_error_t *error);
+
+/**
  * Puts a hold on an infrastructure or one of its nodes; an earlier one of the same kind is replaced.
  *
  * `*result`: {"schema", "infra_id", "kind", "hold"}.
@@ -674,6 +844,54 @@ enum occopus_code_t occopus_destroy(struct occopus_t *occopus,
                                     struct occopus_stop_t *stop,
                                     char **result,
                                     struct occopus_error_t *error);
+
+/**
+ * Gives an infrastructure up without touching what is left of it, without a question. For a cloud that no
+ * longer exists: what is left elsewhere costs money that nobody sees any more.
+ *
+ * `*result`: {"schema", "infra_id", "result": "abandoned", "left"}; "left" is an array of {"slot", "node_id",
+ * "provider_id", "place"}.
+ */
+enum occopus_code_t occopus_abandon(struct occopus_t *occopus,
+                                    const char *infra,
+                                    char **result,
+                                    struct occopus_error_t *error);
+
+/**
+ * Looks for resources with our tags that belong to nothing known, at all places that were ever used. Changes
+ * nothing. `stop` may be NULL.
+ *
+ * `*result`: {"schema", "ours", "foreign", "unasked"}, arrays of what carries the tags of this store, what
+ * carries those of another store and is never touched, and of places that could not be asked. It is set with
+ * OCCOPUS_FAILED, too, which is returned if there are such places.
+ */
+enum occopus_code_t occopus_orphans(struct occopus_t *occopus,
+                                    struct occopus_stop_t *stop,
+                                    char **result,
+                                    struct occopus_error_t *error);
+
+/**
+ * Takes an orphan back into its slot, which must be empty; the next occopus_maintain() looks at it. `orphan`
+ * is its provider id, a unique prefix of it, or INFRA/SLOT.
+ *
+ * `*result`: {"schema", "infra_id", "slot", "node_id", "provider_id", "result": "adopted"}.
+ */
+enum occopus_code_t occopus_adopt(struct occopus_t *occopus,
+                                  const char *orphan,
+                                  char **result,
+                                  struct occopus_error_t *error);
+
+/**
+ * Destroys an orphan, named as for occopus_adopt(), and nothing else, without a question. `stop` may be NULL.
+ *
+ * `*result`: {"schema", "provider_id", "result": "destroyed", "failed" or "interrupted", "failed"}. It is set
+ * with OCCOPUS_FAILED and OCCOPUS_INTERRUPTED, too.
+ */
+enum occopus_code_t occopus_remove_orphan(struct occopus_t *occopus,
+                                          const char *orphan,
+                                          struct occopus_stop_t *stop,
+                                          char **result,
+                                          struct occopus_error_t *error);
 
 /**
  * Looks after infrastructures, pass after pass, until `stop` is triggered, which is needed; then it returns

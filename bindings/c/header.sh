@@ -21,7 +21,7 @@ header=include/occopus.h
 new=$(mktemp)
 trap 'rm -f "$new"' EXIT
 CARGO_TARGET_DIR=target/header cargo run --quiet --locked --manifest-path bindings/c/header/Cargo.toml -- \
-    bindings/c/header/cbindgen.toml bindings/c/src/{types,library,describe,operate,watch}.rs >"$new"
+    bindings/c/header/cbindgen.toml bindings/c/src/{types,library,describe,build,look,operate,orphans,watch}.rs >"$new"
 if [ "$mode" != --check ]; then
     mkdir -p include
     cp "$new" "$header"

@@ -80,12 +80,12 @@ class Library:
         flags = self.pkg_config("--static", "--cflags", "--libs")
         return ["-l:liboccopus.a" if flag == "-loccopus" else flag for flag in flags]
 
-    def compile(self, source: Path, kind: str, *more: str) -> Path:
+    def compile(self, source: Path, kind: str) -> Path:
         """Compile a program, once for all tests."""
         program = self.prefix / "bin" / f"{source.stem}-{kind}"
         if not program.exists():
             program.parent.mkdir(exist_ok=True)
-            command = ["gcc", "-g", *STRICT, str(source), "-o", str(program), *more, *self.flags(kind)]
+            command = ["gcc", "-g", *STRICT, str(source), "-o", str(program), "-pthread", *self.flags(kind)]
             ended = subprocess.run(
                 command, env=self.environment(), capture_output=True, text=True, check=False
             )

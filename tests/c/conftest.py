@@ -51,7 +51,7 @@ def library(prefix: Path, tmp_path: Path) -> Iterator[Library]:
     command = ROOT / "target" / "debug" / "occopus"
     if not command.exists():
         return
-    for name in ("clock-and-reader", "slow"):
+    for name in ("clock-and-reader", "slow", "ops"):
         subprocess.run(
             [command, "destroy", name, "--yes"], env=library.environment(), capture_output=True, check=False
         )

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,40 +18,7 @@
 
 #include <occopus.h>
 
-static int failures;
-
-static void check(int holds, const char *text, int line)
-{
-    if (!holds) {
-        fprintf(stderr, "misuse.c:%d: %s\n", line, text);
-        failures++;
-    }
-}
-
-#define CHECK(condition) check(condition, #condition, __LINE__)
-#define SIZED(type, name)                                                                                      \
-    type name;                                                                                                 \
-    memset(&name, 0, sizeof name);                                                                             \
-    name.size = sizeof name
-
-/* Checks that a call said `code`, with a message unless it is OK, and that there is a result only if wanted. */
-static void said(occopus_code_t returned, occopus_code_t code, char **result, occopus_error_t *error, int line)
-{
-    if (returned != code)
-        fprintf(stderr, "misuse.c:%d: %s, not %s: %s\n", line, occopus_code_text(returned),
-                occopus_code_text(code), error->message ? error->message : "");
-    check(returned == code, "the code is another one", line);
-    check(error->code == returned, "the error has another code", line);
-    check((error->message == NULL) == (returned == OCCOPUS_OK), "a message goes with a failure only", line);
-    if (returned >= OCCOPUS_BAD_ARGUMENT && result != NULL)
-        check(*result == NULL, "there is a result of a call that was refused", line);
-    if (result != NULL)
-        check(occopus_string_free(*result) == OCCOPUS_OK, "the result cannot be freed", line);
-    check(occopus_error_clear(error) == OCCOPUS_OK, "the error cannot be cleared", line);
-}
-
-#define SAYS(code, call) said(call, code, NULL, &error, __LINE__)
-#define ANSWERS(code, call) said(call, code, &result, &error, __LINE__)
+#include "check.h"
 
 static occopus_t *open_plain(void)
 {
@@ -73,7 +41,18 @@ static void nothing_where_something_is_needed(occopus_t *occopus)
     ANSWERS(OCCOPUS_BAD_HANDLE, occopus_list(NULL, &result, &error));
     ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_status(occopus, NULL, &result, &error));
     ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_logs(occopus, NULL, NULL, &result, &error));
-    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_events(occopus, NULL, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_outputs(occopus, NULL, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_inventory(occopus, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_graph(occopus, NULL, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_history(occopus, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_rollback(occopus, "x", NULL, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_replace(occopus, "x", NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_await_scaled(occopus, "x", NULL, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_abandon(occopus, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_HANDLE, occopus_orphans(NULL, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_adopt(occopus, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_remove_orphan(occopus, NULL, NULL, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_schema(NULL, &result, &error));
     ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_define(occopus, NULL, &result, &error));
     ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_plan(occopus, NULL, &result, &error));
     ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_build(occopus, NULL, NULL, &result, &error));
@@ -127,6 +106,10 @@ static void wrong_sizes(occopus_t *occopus)
     ANSWERS(OCCOPUS_OK, occopus_plan(occopus, &later.known, &result, &error));
     later.added[1] = 1;
     ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_plan(occopus, &later.known, &result, &error));
+    /* A program of the first version knows nothing of what comes behind the flags. */
+    memset(&later.known.flags + 2, 0xa5, sizeof later.known - offsetof(occopus_build_options_t, flags) - 8);
+    later.known.size = offsetof(occopus_build_options_t, flags) + 8;
+    ANSWERS(OCCOPUS_OK, occopus_plan(occopus, &later.known, &result, &error));
 }
 
 static void wrong_texts(occopus_t *occopus)
@@ -162,6 +145,48 @@ static void wrong_texts(occopus_t *occopus)
     CHECK(occopus_define(occopus, "no/such/file.yaml", &result, &error) != OCCOPUS_OK);
     ANSWERS(error.code, error.code);
     ANSWERS(OCCOPUS_UNKNOWN_INFRASTRUCTURE, occopus_status(occopus, "nobody", &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_events(occopus, NULL, "17", &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_graph(occopus, "x", "png", &result, &error));
+    ANSWERS(OCCOPUS_USAGE, occopus_explain("OCC9999", &result, &error));
+    ANSWERS(OCCOPUS_USAGE, occopus_schema("nonsense", &result, &error));
+}
+
+/* Options that go against each other. */
+static void wrong_company(occopus_t *occopus)
+{
+    occopus_error_t error;
+    char *result;
+    const char *const nobody[] = {NULL}, *const web[] = {"web", NULL};
+    SIZED(occopus_build_options_t, build);
+    SIZED(occopus_rollback_options_t, rollback);
+
+    build.description = "infra.yaml";
+    build.infra = "x";
+    build.only = web;
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_plan(occopus, &build, &result, &error));
+    build.flags = OCCOPUS_REPLACE;
+    build.only = nobody;
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_plan(occopus, &build, &result, &error));
+    build.only = NULL;
+    build.infra = NULL;
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_plan(occopus, &build, &result, &error));
+    build.flags = OCCOPUS_CASCADE;
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_plan(occopus, &build, &result, &error));
+    build.flags = 0;
+    build.plan = "absent.json";
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_plan(occopus, &build, &result, &error));
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_build(occopus, &build, NULL, &result, &error));
+    build.description = NULL;
+    build.flags = OCCOPUS_SEQUENTIAL;
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_build(occopus, &build, NULL, &result, &error));
+    build.flags = 0;
+    ANSWERS(OCCOPUS_FILE, occopus_build(occopus, &build, NULL, &result, &error));
+    build.plan = "infra.yaml";
+    ANSWERS(OCCOPUS_USAGE, occopus_build(occopus, &build, NULL, &result, &error));
+    build.save = "plan.json";
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_build(occopus, &build, NULL, &result, &error));
+    rollback.flags = OCCOPUS_ROLLBACK;
+    ANSWERS(OCCOPUS_BAD_ARGUMENT, occopus_rollback(occopus, "x", &rollback, NULL, &result, &error));
 }
 
 static void wrong_numbers(occopus_t *occopus, occopus_stop_t *stop)
@@ -302,7 +327,9 @@ static void on_event(const char *event, void *data)
     listener->late += listener->closed;
     listener->elsewhere += !pthread_equal(pthread_self(), listener->opener);
     listener->ready += strstr(event, "\"infraready\"") != NULL;
-    listener->refused += occopus_list(listener->occopus, &result, &error) == OCCOPUS_WRONG_THREAD;
+    result = (char *)(uintptr_t)1;
+    listener->refused +=
+        occopus_list(listener->occopus, &result, &error) == OCCOPUS_WRONG_THREAD && result == NULL;
     listener->refused += occopus_close(listener->occopus, NULL) == OCCOPUS_WRONG_THREAD;
     listener->refused += occopus_open(NULL, NULL, NULL) == OCCOPUS_WRONG_THREAD;
     listener->allowed += occopus_error_clear(&error) == OCCOPUS_OK && occopus_version() != NULL;
@@ -469,6 +496,7 @@ int main(void)
     nothing_where_something_is_needed(occopus);
     wrong_sizes(occopus);
     wrong_texts(occopus);
+    wrong_company(occopus);
     wrong_numbers(occopus, stop);
     a_child(occopus);
     CHECK(occopus_stop_free(stop) == OCCOPUS_OK);

@@ -71,16 +71,17 @@ pub(crate) unsafe fn answering(
     body: impl FnOnce() -> Result<Answer, Fault>,
 ) -> occopus_code_t {
     let put = |text: *mut c_char| {
-        if !result.is_null() {
-            // SAFETY: it is not NULL, it was checked to be aligned, and the caller promises the rest.
+        if !result.is_null() && result.is_aligned() {
+            // SAFETY: it is not NULL and aligned, and the caller promises the rest.
             unsafe { result.write(text) };
         }
     };
+    // Before anything else, so that a program which frees it never frees what was there by chance.
+    put(null_mut());
     let body = || {
         if !result.is_aligned() {
             return Err(Fault::argument("result: its address is not aligned"));
         }
-        put(null_mut());
         let Answer { json, fault } = body()?;
         if !result.is_null() {
             put(give(json.to_string()));

@@ -11,10 +11,11 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::boundary::panicked;
-use crate::delivery::{Delivery, Sink};
-use crate::fault::Fault;
+use crate::calls::Context;
+use crate::delivery::Delivery;
+use crate::fault::{Answer, Fault};
+use crate::pipes;
 use crate::stop::Stop;
-use crate::types::occopus_code_t::OCCOPUS_WRONG_THREAD;
 
 /// How long closing waits for what calls have left behind, such as connections.
 const END: Duration = Duration::from_secs(10);
@@ -26,8 +27,6 @@ pub(crate) struct Engine {
     runtime: Option<Runtime>,
     delivery: Delivery,
     redactor: Redactor,
-    /// The process that opened it.
-    process: u32,
 }
 
 impl Engine {
@@ -35,48 +34,24 @@ impl Engine {
     pub(crate) fn open(settings: Settings, delivery: Delivery) -> Result<Self, Fault> {
         let redactor = settings.redactor.clone();
         let settings = Settings { events: Arc::new(delivery.sink()), ..settings };
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("occopus")
-            .enable_all()
-            .build()
-            .map_err(no_runtime)?;
+        let runtime = runtime(2)?;
         let opened = runtime.block_on(runtime.spawn(Occopus::open(settings)));
         let occopus = ended(opened).map_err(|fault| fault.redacted(&redactor))?;
-        let process = std::process::id();
-        Ok(Self { occopus: Arc::new(occopus), runtime: Some(runtime), delivery, redactor, process })
-    }
-
-    /// Where events are put.
-    pub(crate) fn sink(&self) -> Sink {
-        self.delivery.sink()
-    }
-
-    /// Threads do not survive a fork, so that nothing would be done and nothing could be waited for.
-    pub(crate) fn check_process(&self) -> Result<(), Fault> {
-        if self.process == std::process::id() {
-            return Ok(());
-        }
-        let text = "occopus was opened before fork(); open one in each process that needs it";
-        Err(Fault::new(OCCOPUS_WRONG_THREAD, text))
+        Ok(Self { occopus: Arc::new(occopus), runtime: Some(runtime), delivery, redactor })
     }
 
     /// Carries `work` out and waits for it and for the delivery of its events. `stop` cancels the token that
     /// `work` gets.
-    pub(crate) fn run<T, F>(
-        &self,
-        stop: Option<Stop>,
-        work: impl FnOnce(Arc<Occopus>, CancellationToken) -> F,
-    ) -> Result<T, Fault>
+    pub(crate) fn run<F>(&self, stop: Option<Stop>, work: impl FnOnce(Context) -> F) -> Result<Answer, Fault>
     where
-        T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
+        F: Future<Output = Result<Answer, Error>> + Send + 'static,
     {
-        self.check_process()?;
         let Some(runtime) = &self.runtime else { return Err(Fault::internal("the runtime has ended")) };
         let token = CancellationToken::new();
+        let context =
+            Context { occopus: self.occopus.clone(), stop: token.clone(), sink: self.delivery.sink() };
         // On a thread of the runtime: stacks of C programs may be small.
-        let mut work = runtime.spawn(work(self.occopus.clone(), token.clone()));
+        let mut work = runtime.spawn(work(context));
         let result = runtime.block_on(async {
             let Some(stop) = stop else { return work.await };
             tokio::select! {
@@ -87,21 +62,8 @@ impl Engine {
             work.await
         });
         self.delivery.flush();
-        ended(result).map_err(|fault| fault.redacted(&self.redactor))
-    }
-
-    /// The same without a way to stop it.
-    pub(crate) fn call<T, F>(&self, work: impl FnOnce(Arc<Occopus>) -> F) -> Result<T, Fault>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        self.run(None, |occopus, _| work(occopus))
-    }
-
-    /// `fault` with every secret hidden that was read so far.
-    pub(crate) fn redacted(&self, fault: Fault) -> Fault {
-        fault.redacted(&self.redactor)
+        let redacted = |answer: Answer| answer.redacted(&self.redactor);
+        ended(result).map(redacted).map_err(|fault| fault.redacted(&self.redactor))
     }
 }
 
@@ -116,14 +78,23 @@ impl Drop for Engine {
 /// Carries `work` out without an open Occopus.
 pub(crate) fn without_engine<T, F>(work: F) -> Result<T, Fault>
 where
-    F: Future<Output = Result<T, Error>>,
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
-    Ok(runtime.block_on(work)?)
+    let runtime = runtime(1)?;
+    // As above, because of the stack.
+    ended(runtime.block_on(runtime.spawn(work)))
 }
 
-fn no_runtime(error: std::io::Error) -> Fault {
-    Fault::internal(format!("no runtime could be started: {error}"))
+fn runtime(workers: usize) -> Result<Runtime, Fault> {
+    pipes::handle();
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("occopus")
+        .on_thread_start(pipes::are_errors_here)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::internal(format!("no runtime could be started: {error}")))
 }
 
 fn ended<T>(result: Result<Result<T, Error>, JoinError>) -> Result<T, Fault> {

@@ -75,6 +75,13 @@ pub(crate) struct Answer {
     pub(crate) fault: Option<Fault>,
 }
 
+impl Answer {
+    /// The same with every secret hidden.
+    pub(crate) fn redacted(self, redactor: &Redactor) -> Self {
+        Self { json: redactor.json(self.json), fault: self.fault.map(|fault| fault.redacted(redactor)) }
+    }
+}
+
 impl From<Value> for Answer {
     fn from(json: Value) -> Self {
         Self { json, fault: None }

@@ -5,19 +5,23 @@
 use std::ffi::{CStr, c_char};
 use std::path::PathBuf;
 
-use occopus::Input;
-use occopus::Variables;
+use occopus::{Input, Replacing, Variables};
 
 use crate::fault::Fault;
 use crate::types::{
-    occopus_build_options_t, occopus_hold_options_t, occopus_open_options_t, occopus_render_options_t,
-    occopus_scale_options_t, occopus_validate_options_t, occopus_watch_options_t,
+    OCCOPUS_CASCADE, OCCOPUS_REPLACE, occopus_build_options_t, occopus_hold_options_t,
+    occopus_open_options_t, occopus_render_options_t, occopus_rollback_options_t, occopus_scale_options_t,
+    occopus_validate_options_t, occopus_watch_options_t,
 };
 
 /// More cannot be the size of options: the field was not set.
 const LARGEST: usize = 4096;
+/// Bytes that a name or path may have. Longer ones would only come back in messages.
+const LONGEST_NAME: usize = 4096;
+/// Bytes that a document may have: as many as a file.
+const LONGEST_DOCUMENT: usize = 16 << 20;
 
-/// A text that is needed.
+/// A name, such as that of an infrastructure, that is needed.
 ///
 /// # Safety
 /// `pointer` is NULL or points at a text that ends with NUL.
@@ -26,16 +30,36 @@ pub(crate) unsafe fn text(name: &str, pointer: *const c_char) -> Result<String, 
     unsafe { optional_text(name, pointer) }?.ok_or_else(|| is_null(name))
 }
 
-/// A text that may be NULL.
+/// A name that may be NULL.
 ///
 /// # Safety
 /// As [`text`].
 pub(crate) unsafe fn optional_text(name: &str, pointer: *const c_char) -> Result<Option<String>, Fault> {
+    // SAFETY: promised by the caller.
+    unsafe { bounded(name, pointer, LONGEST_NAME) }
+}
+
+/// A document, such as a description, that may be NULL.
+///
+/// # Safety
+/// As [`text`].
+pub(crate) unsafe fn document(name: &str, pointer: *const c_char) -> Result<Option<String>, Fault> {
+    // SAFETY: promised by the caller.
+    unsafe { bounded(name, pointer, LONGEST_DOCUMENT) }
+}
+
+/// # Safety
+/// As [`text`].
+unsafe fn bounded(name: &str, pointer: *const c_char, longest: usize) -> Result<Option<String>, Fault> {
     if pointer.is_null() {
         return Ok(None);
     }
     // SAFETY: it is not NULL, and the caller promises that it ends with NUL.
     let bytes = unsafe { CStr::from_ptr(pointer) };
+    let length = bytes.count_bytes();
+    if length > longest {
+        return Err(Fault::argument(format!("{name} has {length} bytes; at most {longest} are allowed")));
+    }
     let text = bytes.to_str().map_err(|error| Fault::argument(format!("{name} is not UTF-8: {error}")))?;
     Ok(Some(text.to_owned()))
 }
@@ -81,7 +105,7 @@ pub(crate) unsafe fn input(
 ) -> Result<Input, Fault> {
     // SAFETY: promised by the caller.
     let (file, text, base) = unsafe {
-        (optional_path("description", file)?, optional_text("text", text)?, optional_path("base", base)?)
+        (optional_path("description", file)?, document("text", text)?, optional_path("base", base)?)
     };
     match (file, text) {
         (Some(file), None) => Ok(Input::File(file)),
@@ -99,7 +123,7 @@ pub(crate) unsafe fn variables(
     files: *const *const c_char,
 ) -> Result<Variables, Fault> {
     // SAFETY: promised by the caller.
-    let (values, files) = unsafe { (optional_text("variables", values)?, list("variable_files", files)?) };
+    let (values, files) = unsafe { (document("variables", values)?, list("variable_files", files)?) };
     let values = serde_json::from_str(values.as_deref().unwrap_or("{}"))
         .map_err(|error| Fault::argument(format!("variables is no JSON object: {error}")))?;
     Ok(Variables { files: paths(files), values, ..Variables::default() })
@@ -108,6 +132,31 @@ pub(crate) unsafe fn variables(
 /// Texts as paths.
 pub(crate) fn paths(texts: Vec<String>) -> Vec<PathBuf> {
     texts.into_iter().map(PathBuf::from).collect()
+}
+
+/// Which outdated instances are replaced.
+///
+/// # Safety
+/// As [`list`], for both.
+pub(crate) unsafe fn replacing(
+    flags: u32,
+    only: *const *const c_char,
+    exclude: *const *const c_char,
+) -> Result<Option<Replacing>, Fault> {
+    let cascade = flags & OCCOPUS_CASCADE != 0;
+    if flags & OCCOPUS_REPLACE == 0 {
+        return match (cascade, only.is_null() && exclude.is_null()) {
+            (false, true) => Ok(None),
+            _ => Err(Fault::argument("only, exclude and OCCOPUS_CASCADE need OCCOPUS_REPLACE")),
+        };
+    }
+    // SAFETY: promised by the caller.
+    let replacing =
+        unsafe { Replacing { only: list("only", only)?, exclude: list("exclude", exclude)?, cascade } };
+    if !only.is_null() && replacing.only.is_empty() {
+        return Err(Fault::argument("only is an empty list; give NULL for all nodes"));
+    }
+    Ok(Some(replacing))
 }
 
 /// Checks that `flags` has nothing but `known`.
@@ -147,6 +196,7 @@ options! {
     occopus_build_options_t: 9 * size_of::<usize>();
     occopus_render_options_t: 11 * size_of::<usize>();
     occopus_watch_options_t: 2 * size_of::<usize>() + size_of::<f64>();
+    occopus_rollback_options_t: 5 * size_of::<usize>();
     occopus_scale_options_t: 4 * size_of::<usize>();
     occopus_hold_options_t: 4 * size_of::<usize>();
 }

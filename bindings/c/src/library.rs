@@ -130,8 +130,9 @@ pub extern "C" fn occopus_stop_free(stop: *mut occopus_stop_t) -> occopus_code_t
 /// Opens Occopus, in `*occopus`: finds configuration, credentials and store. It is given back to
 /// occopus_close(). NULL as `options` means the defaults.
 ///
-/// A process may have several. The library starts threads of its own and, with the first process or
-/// container it looks after, a handler of SIGCHLD that calls the one before it.
+/// A process may have several. The library starts threads of its own. It installs a handler of SIGPIPE, unless
+/// the program has one or ignores it, that does in threads of the program what would have happened without, and,
+/// with the first process or container it looks after, one of SIGCHLD that calls the one before it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn occopus_open(
     options: *const occopus_open_options_t,
@@ -142,6 +143,7 @@ pub unsafe extern "C" fn occopus_open(
         check_place("occopus", occopus)?;
         // SAFETY: it is not NULL and aligned, and the program gives a place to write to.
         unsafe { occopus.write(std::ptr::null_mut()) };
+        handles::check_process()?;
         // SAFETY: what a program must keep to.
         let engine = unsafe { open(options) }?;
         // SAFETY: as above.

@@ -1,192 +1,29 @@
-//! Functions about existing infrastructures: looking at them, looking after them, scaling, holding,
-//! destroying.
+//! Functions that change infrastructures: looking after them, scaling, replacing, holding, destroying.
 
 #![expect(unsafe_code, reason = "functions of a C library")]
 #![expect(clippy::missing_safety_doc, reason = "the header says at its beginning what programs must keep to")]
 
 use std::ffi::c_char;
-use std::future::Future;
-use std::sync::Arc;
 
 use jiff::SignedDuration;
 use occopus::engine::control::{Demolished, Pass};
 use occopus::engine::enact::Failed;
-use occopus::engine::error::EngineError;
-use occopus::engine::event::Event;
 use occopus::engine::hold::HoldKind;
 use occopus::engine::ids::InfraId;
 use occopus::engine::plan::Note;
-use occopus::engine::record::{Goal, InfraRecord, ScaleChange};
-use occopus::{Error, HoldRequest, Occopus, Run};
+use occopus::engine::record::{Attempt, ScaleChange};
+use occopus::{Error, HoldRequest};
 use serde_json::{Value, json};
 
-use crate::boundary::answering;
+use crate::calls::{Context, actor, ask, pursue};
 use crate::fault::{Answer, Fault};
 use crate::given::{optional_text, options, text};
-use crate::handles::with_engine;
-use crate::stop::Stop;
 use crate::types::occopus_code_t::{self, *};
 use crate::types::{
     OCCOPUS_PAUSE, OCCOPUS_PROTECT, OCCOPUS_SCALE_ADD, OCCOPUS_SCALE_REMOVE, OCCOPUS_SCALE_REMOVE_INSTANCE,
     OCCOPUS_SCALE_REPLACE_INSTANCE, OCCOPUS_SCALE_SET, occopus_error_t, occopus_hold_options_t,
     occopus_scale_options_t, occopus_stop_t, occopus_t,
 };
-
-/// Lists the infrastructures, oldest first, without looking at their instances.
-///
-/// `*result`: an array of {"schema", "infra_id", "name", "state", "generation", "created_at"}.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn occopus_list(
-    occopus: *mut occopus_t,
-    result: *mut *mut c_char,
-    error: *mut occopus_error_t,
-) -> occopus_code_t {
-    let body = || {
-        with_engine(occopus, |engine| {
-            let records = engine.call(|occopus| async move { occopus.list().await })?;
-            Ok(records.iter().map(listed).collect::<Value>().into())
-        })
-    };
-    // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
-}
-
-fn listed(record: &InfraRecord) -> Value {
-    let state = match (record.goal, record.completed) {
-        (Goal::Absent, _) => "destroying",
-        (Goal::Present, true) => "built",
-        (Goal::Present, false) => "unfinished",
-    };
-    json!({
-        "schema": 1,
-        "infra_id": record.id,
-        "name": record.name,
-        "state": state,
-        "generation": record.generation,
-        "created_at": record.created_at,
-    })
-}
-
-/// Runs `work` on the infrastructure that `infra` names: an id, a unique prefix of one, or a name.
-///
-/// # Safety
-/// `infra` is as the header says.
-unsafe fn about<F>(
-    occopus: *mut occopus_t,
-    infra: *const c_char,
-    work: impl FnOnce(Arc<Occopus>, InfraId) -> F + Send + 'static,
-) -> Result<Value, Fault>
-where
-    F: Future<Output = Result<Value, Error>> + Send + 'static,
-{
-    // SAFETY: promised by the caller.
-    let infra = unsafe { text("infra", infra) }?;
-    with_engine(occopus, |engine| {
-        engine.call(|occopus| async move {
-            let infra = occopus.resolve(&infra).await?;
-            work(occopus, infra).await
-        })
-    })
-}
-
-/// Looks at an infrastructure with all its instances now; changes nothing. `infra` is an id, a unique
-/// prefix of one, or a name, here and below.
-///
-/// `*result`: as `occopus status --format json`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn occopus_status(
-    occopus: *mut occopus_t,
-    infra: *const c_char,
-    result: *mut *mut c_char,
-    error: *mut occopus_error_t,
-) -> occopus_code_t {
-    // SAFETY: what a program must keep to.
-    let body = || unsafe {
-        let work = |occopus: Arc<Occopus>, infra| async move { Ok(json!(occopus.status(&infra).await?)) };
-        Ok(about(occopus, infra, work)?.into())
-    };
-    // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
-}
-
-/// Shows the stored events of an infrastructure: all, or those after the position `after`, which is the
-/// `after` of an earlier result; NULL for all.
-///
-/// `*result`: {"schema", "events", "after"}.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn occopus_events(
-    occopus: *mut occopus_t,
-    infra: *const c_char,
-    after: *const c_char,
-    result: *mut *mut c_char,
-    error: *mut occopus_error_t,
-) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let (infra, after) = unsafe { (text("infra", infra)?, optional_text("after", after)?) };
-        let after = after.unwrap_or_default();
-        with_engine(occopus, |engine| {
-            let json = engine.call(|occopus| async move {
-                let found = stored(&occopus, &infra, &after).await?;
-                let last = found.last().map_or(after, |(number, _)| number.clone());
-                let events: Vec<Event> = found.into_iter().map(|(_, event)| event).collect();
-                Ok(json!({"schema": 1, "events": events, "after": last}))
-            })?;
-            Ok(json.into())
-        })
-    };
-    // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
-}
-
-/// The events of an infrastructure, also of one that is gone but whose events are still kept.
-async fn stored(occopus: &Occopus, text: &str, after: &str) -> Result<Vec<(String, Event)>, Error> {
-    match occopus.resolve(text).await {
-        Ok(infra) => occopus.events(&infra, after).await,
-        Err(unknown @ Error::Engine(EngineError::UnknownInfrastructure { .. })) => {
-            let infra = InfraId::from(text);
-            if occopus.events(&infra, "").await?.is_empty() {
-                return Err(unknown);
-            }
-            occopus.events(&infra, after).await
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Shows the boot or process log of instances: of all, or of those that `which` names by node, slot such as
-/// worker/1, node id or address.
-///
-/// `*result`: an array of {"schema", "slot", "node_id", "log"}, with "error" for a log that cannot be read.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn occopus_logs(
-    occopus: *mut occopus_t,
-    infra: *const c_char,
-    which: *const c_char,
-    result: *mut *mut c_char,
-    error: *mut occopus_error_t,
-) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let which = unsafe { optional_text("which", which) }?;
-        let work = |occopus: Arc<Occopus>, infra| async move {
-            let logs = occopus.logs(&infra, which.as_deref()).await?;
-            let shown = logs.into_iter().map(|(attempt, log)| {
-                let mut entry = json!({"schema": 1, "slot": attempt.slot, "node_id": attempt.node_id});
-                match log {
-                    Ok(log) => entry["log"] = json!(log),
-                    Err(error) => entry["error"] = json!(error.to_string()),
-                }
-                entry
-            });
-            Ok(shown.collect::<Value>())
-        };
-        // SAFETY: what a program must keep to.
-        Ok(unsafe { about(occopus, infra, work) }?.into())
-    };
-    // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
-}
 
 /// Looks after an infrastructure once: finishes, heals and scales it. `stop` may be NULL.
 ///
@@ -200,24 +37,15 @@ pub unsafe extern "C" fn occopus_maintain(
     result: *mut *mut c_char,
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let infra = unsafe { text("infra", infra) }?;
-        let stop = Stop::optional(stop)?;
-        with_engine(occopus, |engine| {
-            let (infra, pass) = engine.run(stop, |occopus, stop| async move {
-                let infra = occopus.resolve(&infra).await?;
-                let run = Run { stop, ..Run::new("occopus (C) maintain") };
-                let pass = occopus.maintain(&infra, &run, &mut |_, _| {}).await?;
-                Ok((infra, pass))
-            })?;
-            let json = json!({"schema": 1, "infra_id": infra, "plan": pass.plan, "enacted": pass.enacted});
-            let fault = unfinished(&infra, &pass).map(|fault| engine.redacted(fault));
-            Ok(Answer { json, fault })
-        })
-    };
     // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
+    unsafe { pursue((occopus, stop), result, error, || text("infra", infra), maintain) }
+}
+
+async fn maintain(context: Context, infra: String) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    let pass = context.occopus.maintain(&infra, &context.run("maintain"), &mut |_, _| {}).await?;
+    let json = json!({"schema": 1, "infra_id": infra, "plan": pass.plan, "enacted": pass.enacted});
+    Ok(Answer { json, fault: unfinished(&infra, &pass) })
 }
 
 fn unfinished(infra: &InfraId, pass: &Pass) -> Option<Fault> {
@@ -258,25 +86,39 @@ pub unsafe extern "C" fn occopus_scale(
     result: *mut *mut c_char,
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let (node, change) = unsafe { change(options) }?;
-        let work = |occopus: Arc<Occopus>, infra| async move {
-            let scaling = occopus.scale(&infra, &node, &[change]).await?;
-            Ok(json!({
-                "schema": 1,
-                "infra_id": infra,
-                "node": node,
-                "target": scaling.target,
-                "notes": scaling.notes,
-                "maintainer": scaling.maintainer,
-            }))
-        };
-        // SAFETY: what a program must keep to.
-        Ok(unsafe { about(occopus, infra, work) }?.into())
-    };
     // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
+    unsafe {
+        let read = || {
+            let (node, change) = change(options)?;
+            Ok((text("infra", infra)?, node, change))
+        };
+        ask(occopus, result, error, read, scale)
+    }
+}
+
+async fn scale(
+    context: Context,
+    (infra, node, change): (String, String, ScaleChange),
+) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    Ok(register(&context, &infra, &node, change).await?.into())
+}
+
+async fn register(
+    context: &Context,
+    infra: &InfraId,
+    node: &str,
+    change: ScaleChange,
+) -> Result<Value, Error> {
+    let scaling = context.occopus.scale(infra, node, &[change]).await?;
+    Ok(json!({
+        "schema": 1,
+        "infra_id": infra,
+        "node": node,
+        "target": scaling.target,
+        "notes": scaling.notes,
+        "maintainer": scaling.maintainer,
+    }))
 }
 
 /// The node and the change that are asked for.
@@ -305,6 +147,63 @@ unsafe fn change(given: *const occopus_scale_options_t) -> Result<(String, Scale
     Ok((node, change))
 }
 
+/// Registers the replacement of an instance, named by slot such as worker/3, node id or address: it is
+/// destroyed with its disks and created again. Carried out as a scaling request.
+///
+/// `*result`: as that of occopus_scale().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn occopus_replace(
+    occopus: *mut occopus_t,
+    infra: *const c_char,
+    instance: *const c_char,
+    result: *mut *mut c_char,
+    error: *mut occopus_error_t,
+) -> occopus_code_t {
+    // SAFETY: what a program must keep to.
+    unsafe {
+        let read = || Ok((text("infra", infra)?, text("instance", instance)?));
+        ask(occopus, result, error, read, replace)
+    }
+}
+
+async fn replace(context: Context, (infra, instance): (String, String)) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    let status = context.occopus.status(&infra).await?;
+    let slot = status.instance(&instance)?;
+    // The node id: should another pass replace it meanwhile, the new one stays.
+    let change = ScaleChange::ReplaceInstance(slot.node_id.to_string());
+    Ok(register(&context, &infra, &slot.slot.node, change).await?.into())
+}
+
+/// Waits until the maintainer that is at work in another thread or process has carried all scaling requests
+/// for a node out. `stop` may be NULL.
+///
+/// `*result`: {"schema", "infra_id", "node", "done"}; `done` is false if no maintainer is running any more, or
+/// if it was stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn occopus_await_scaled(
+    occopus: *mut occopus_t,
+    infra: *const c_char,
+    node: *const c_char,
+    stop: *mut occopus_stop_t,
+    result: *mut *mut c_char,
+    error: *mut occopus_error_t,
+) -> occopus_code_t {
+    // SAFETY: what a program must keep to.
+    unsafe {
+        let read = || Ok((text("infra", infra)?, text("node", node)?));
+        pursue((occopus, stop), result, error, read, await_scaled)
+    }
+}
+
+async fn await_scaled(context: Context, (infra, node): (String, String)) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    let done = context.occopus.await_scaled(&infra, &node, &context.run("await_scaled")).await?;
+    let text = || format!("waiting for '{node}' of {infra} was interrupted");
+    let fault = (!done && context.stop.is_cancelled()).then(|| Fault::new(OCCOPUS_INTERRUPTED, text()));
+    Ok(Answer { json: json!({"schema": 1, "infra_id": infra, "node": node, "done": done}), fault })
+}
+
 /// Puts a hold on an infrastructure or one of its nodes; an earlier one of the same kind is replaced.
 ///
 /// `*result`: {"schema", "infra_id", "kind", "hold"}.
@@ -316,35 +215,41 @@ pub unsafe extern "C" fn occopus_hold(
     result: *mut *mut c_char,
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let request = unsafe { hold(options) }?;
-        let work = |occopus: Arc<Occopus>, infra| async move {
-            let kind = request.kind;
-            let hold = occopus.hold(&infra, request).await?;
-            Ok(json!({"schema": 1, "infra_id": infra, "kind": kind, "hold": hold}))
-        };
-        // SAFETY: what a program must keep to.
-        Ok(unsafe { about(occopus, infra, work) }?.into())
-    };
     // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
+    unsafe {
+        let read = || {
+            let request = hold_request(options)?;
+            Ok((text("infra", infra)?, request))
+        };
+        ask(occopus, result, error, read, hold)
+    }
+}
+
+async fn hold(context: Context, (infra, request): (String, HoldRequest)) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    let kind = request.kind;
+    let hold = context.occopus.hold(&infra, request).await?;
+    Ok(json!({"schema": 1, "infra_id": infra, "kind": kind, "hold": hold}).into())
 }
 
 /// # Safety
 /// As the header says.
-unsafe fn hold(given: *const occopus_hold_options_t) -> Result<HoldRequest, Fault> {
+unsafe fn hold_request(given: *const occopus_hold_options_t) -> Result<HoldRequest, Fault> {
     // SAFETY: promised by the caller.
     let (given, node, reason) = unsafe {
         let given = options(given)?;
         (given, optional_text("node", given.node)?, optional_text("reason", given.reason)?)
     };
+    let kind = kind(given.kind)?;
     Ok(HoldRequest {
-        kind: kind(given.kind)?,
+        kind,
         node,
         reason: reason.unwrap_or_default(),
         duration: (given.seconds > 0).then(|| SignedDuration::from_secs(given.seconds.into())),
-        command: "occopus (C) hold".to_owned(),
+        command: actor(match kind {
+            HoldKind::Pause => "pause",
+            HoldKind::Protect => "protect",
+        }),
     })
 }
 
@@ -369,19 +274,24 @@ pub unsafe extern "C" fn occopus_lift(
     result: *mut *mut c_char,
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let node = unsafe { optional_text("node", node) }?;
-        let kind = self::kind(kind)?;
-        let work = move |occopus: Arc<Occopus>, infra| async move {
-            let lifted = occopus.lift_hold(&infra, kind, node.as_deref(), "occopus (C) lift").await?;
-            Ok(json!({"schema": 1, "infra_id": infra, "kind": kind, "hold": lifted}))
-        };
-        // SAFETY: what a program must keep to.
-        Ok(unsafe { about(occopus, infra, work) }?.into())
-    };
     // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
+    unsafe {
+        let read = || Ok((text("infra", infra)?, self::kind(kind)?, optional_text("node", node)?));
+        ask(occopus, result, error, read, lift)
+    }
+}
+
+async fn lift(
+    context: Context,
+    (infra, kind, node): (String, HoldKind, Option<String>),
+) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    let command = actor(match kind {
+        HoldKind::Pause => "resume",
+        HoldKind::Protect => "unprotect",
+    });
+    let lifted = context.occopus.lift_hold(&infra, kind, node.as_deref(), &command).await?;
+    Ok(json!({"schema": 1, "infra_id": infra, "kind": kind, "hold": lifted}).into())
 }
 
 /// Destroys an infrastructure, without a question. Its record stays until nothing is left of it, so that
@@ -397,26 +307,17 @@ pub unsafe extern "C" fn occopus_destroy(
     result: *mut *mut c_char,
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let infra = unsafe { text("infra", infra) }?;
-        let stop = Stop::optional(stop)?;
-        with_engine(occopus, |engine| {
-            let (infra, demolished) = engine.run(stop, |occopus, stop| async move {
-                let infra = occopus.resolve(&infra).await?;
-                let run = Run { stop, ..Run::new("occopus (C) destroy") };
-                let demolished = occopus.destroy(&infra, &run, &mut |_, _| {}).await?;
-                Ok((infra, demolished))
-            })?;
-            let mut json = json!(demolished);
-            json["schema"] = json!(1);
-            json["infra_id"] = json!(infra);
-            let fault = left(&infra, &demolished).map(|fault| engine.redacted(fault));
-            Ok(Answer { json, fault })
-        })
-    };
     // SAFETY: what a program must keep to.
-    unsafe { answering(result, error, body) }
+    unsafe { pursue((occopus, stop), result, error, || text("infra", infra), destroy) }
+}
+
+async fn destroy(context: Context, infra: String) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    let demolished = context.occopus.destroy(&infra, &context.run("destroy"), &mut |_, _| {}).await?;
+    let mut json = json!(demolished);
+    json["schema"] = json!(1);
+    json["infra_id"] = json!(infra);
+    Ok(Answer { json, fault: left(&infra, &demolished) })
 }
 
 fn left(infra: &InfraId, demolished: &Demolished) -> Option<Fault> {
@@ -430,4 +331,35 @@ fn left(infra: &InfraId, demolished: &Demolished) -> Option<Fault> {
             Some(Fault::new(OCCOPUS_INTERRUPTED, format!("the destruction of {infra} was interrupted")))
         }
     }
+}
+
+/// Gives an infrastructure up without touching what is left of it, without a question. For a cloud that no
+/// longer exists: what is left elsewhere costs money that nobody sees any more.
+///
+/// `*result`: {"schema", "infra_id", "result": "abandoned", "left"}; "left" is an array of {"slot", "node_id",
+/// "provider_id", "place"}.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn occopus_abandon(
+    occopus: *mut occopus_t,
+    infra: *const c_char,
+    result: *mut *mut c_char,
+    error: *mut occopus_error_t,
+) -> occopus_code_t {
+    // SAFETY: what a program must keep to.
+    unsafe { ask(occopus, result, error, || text("infra", infra), abandon) }
+}
+
+async fn abandon(context: Context, infra: String) -> Result<Answer, Error> {
+    let infra = context.resolve(&infra).await?;
+    let left = context.occopus.abandon(&infra, &context.run("abandon")).await?;
+    let shown = left.iter().map(|attempt: &Attempt| {
+        json!({
+            "slot": attempt.slot,
+            "node_id": attempt.node_id,
+            "provider_id": attempt.provider_id.as_ref().map(|id| &id.id),
+            "place": attempt.place,
+        })
+    });
+    let left: Value = shown.collect();
+    Ok(json!({"schema": 1, "infra_id": infra, "result": "abandoned", "left": left}).into())
 }

@@ -122,7 +122,9 @@ pub struct occopus_validate_options_t {
     pub credentials: *const c_char,
 }
 
-/// What occopus_plan() and occopus_build() are about.
+/// What occopus_plan() and occopus_build() are about: an infrastructure description, in a file or as a text.
+/// occopus_plan() needs none for what the next pass over `infra` would do; occopus_build() needs none for a
+/// saved plan.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct occopus_build_options_t {
@@ -145,6 +147,17 @@ pub struct occopus_build_options_t {
     pub variable_files: *const *const c_char,
     /// A sum of the flags below.
     pub flags: u32,
+    /// With OCCOPUS_REPLACE: only instances of these nodes, ended by NULL; NODE+deps stands for a node and all
+    /// it depends on. NULL for all nodes.
+    pub only: *const *const c_char,
+    /// With OCCOPUS_REPLACE: no instances of these nodes, ended by NULL; NULL for no such nodes.
+    pub exclude: *const *const c_char,
+    /// For occopus_plan(): a file to save the plan in, readable by its owner only; one that is there is
+    /// replaced. NULL for none.
+    pub save: *const c_char,
+    /// For occopus_build(): the file of a saved plan, which is carried out exactly as it is. Everything else is
+    /// NULL then, and of the flags only OCCOPUS_ROLLBACK is allowed. NULL for none.
+    pub plan: *const c_char,
 }
 
 /// Flag of a build: create the infrastructure under exactly the id `infra` if there is none.
@@ -155,6 +168,27 @@ pub const OCCOPUS_NEW: u32 = 2;
 pub const OCCOPUS_ROLLBACK: u32 = 4;
 /// Flag of a build: one instance after the other, in file order.
 pub const OCCOPUS_SEQUENTIAL: u32 = 8;
+/// Flag of a build and of occopus_rollback(): replace the instances of an existing infrastructure that are
+/// outdated, one after the other; without it, they stay as they are.
+pub const OCCOPUS_REPLACE: u32 = 16;
+/// Flag beside OCCOPUS_REPLACE: replace those, too, that were made with an address that is gone.
+pub const OCCOPUS_CASCADE: u32 = 32;
+
+/// Where occopus_rollback() goes back to.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct occopus_rollback_options_t {
+    /// sizeof(occopus_rollback_options_t).
+    pub size: usize,
+    /// Number of the description, as occopus_history() tells it.
+    pub generation: u64,
+    /// As in occopus_build_options_t.
+    pub only: *const *const c_char,
+    /// As in occopus_build_options_t.
+    pub exclude: *const *const c_char,
+    /// A sum of OCCOPUS_SEQUENTIAL, OCCOPUS_REPLACE and OCCOPUS_CASCADE; 0 for none.
+    pub flags: u32,
+}
 
 /// What occopus_render() shows.
 #[repr(C)]

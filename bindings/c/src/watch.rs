@@ -4,6 +4,7 @@
 #![expect(clippy::missing_safety_doc, reason = "the header says at its beginning what programs must keep to")]
 
 use std::collections::BTreeMap;
+use std::ptr::null_mut;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,15 +13,14 @@ use occopus::engine::control::Pass;
 use occopus::engine::event::{Event, EventKind};
 use occopus::engine::ids::InfraId;
 use occopus::engine::secret::Redactor;
-use occopus::{Error, Run, Watcher};
+use occopus::{Error, Watcher};
+use serde_json::Value;
 
-use crate::boundary::blocking;
+use crate::calls::{Context, pursue};
 use crate::delivery::Sink;
-use crate::fault::Fault;
+use crate::fault::{Answer, Fault};
 use crate::given::{is_null, list, options};
-use crate::handles::with_engine;
 use crate::operate::failures_text;
-use crate::stop::Stop;
 use crate::types::occopus_code_t;
 use crate::types::{occopus_error_t, occopus_stop_t, occopus_t, occopus_watch_options_t};
 
@@ -37,27 +37,23 @@ pub unsafe extern "C" fn occopus_watch(
     stop: *mut occopus_stop_t,
     error: *mut occopus_error_t,
 ) -> occopus_code_t {
-    let body = || {
-        // SAFETY: what a program must keep to.
-        let (infras, interval) = unsafe { asked(options) }?;
-        let stop = Some(Stop::optional(stop)?.ok_or_else(|| is_null("stop"))?);
-        with_engine(occopus, |engine| {
-            let sink = engine.sink();
-            engine.run(stop, |occopus, stop| async move {
-                let mut ids = Vec::new();
-                for text in infras {
-                    ids.push(occopus.resolve(&text).await?);
-                }
-                let run = Run { stop, ..Run::new("occopus (C) watch") };
-                let troubles =
-                    Troubles { sink, redactor: occopus.redactor().clone(), last: Mutex::default() };
-                occopus.watch(&ids, interval, &run, &troubles).await;
-                Ok(())
-            })
-        })
-    };
     // SAFETY: what a program must keep to.
-    unsafe { blocking(error, body) }
+    unsafe {
+        let read = || if stop.is_null() { Err(is_null("stop")) } else { asked(options) };
+        pursue((occopus, stop), null_mut(), error, read, watch)
+    }
+}
+
+async fn watch(context: Context, (infras, interval): (Vec<String>, Duration)) -> Result<Answer, Error> {
+    let mut ids = Vec::new();
+    for infra in &infras {
+        ids.push(context.resolve(infra).await?);
+    }
+    let (occopus, run) = (&context.occopus, context.run("watch"));
+    let troubles =
+        Troubles { sink: context.sink, redactor: occopus.redactor().clone(), last: Mutex::default() };
+    occopus.watch(&ids, interval, &run, &troubles).await;
+    Ok(Value::Null.into())
 }
 
 /// Whom to look after, and how often.
