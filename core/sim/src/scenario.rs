@@ -256,7 +256,7 @@ fn task(rng: &mut fastrand::Rng, shape: &Shape) -> Task {
 }
 
 fn mishap(rng: &mut fastrand::Rng) -> Mishap {
-    match rng.u32(..11) {
+    match rng.u32(..12) {
         0..4 => {
             let when = if rng.bool() { When::Before } else { When::After };
             let deed = if rng.bool() { Deed::Write } else { Deed::Call };
