@@ -45,3 +45,17 @@ def test_every_function_and_code_is_in_the_reference():
     assert re.findall(r"^\| `(occopus_\w+)` \| \S", text, re.MULTILINE) == FUNCTIONS
     codes = re.findall(r"^  (OCCOPUS_\w+) = \d+,", HEADER.read_text(encoding="utf-8"), re.MULTILINE)
     assert re.findall(r"^\| `(OCCOPUS_\w+)` \| \S", text, re.MULTILINE) == codes
+
+
+def test_programs_can_do_whatever_the_command_can():
+    reference = ROOT / "docs" / "reference"
+    commands = re.findall(
+        r"^## occopus (\w+)", (reference / "cli.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    shown = (reference / "c.md").read_text(encoding="utf-8")
+    assert len(commands) > 20
+    lacking = [
+        name for name in commands if f"occopus_{name}" not in FUNCTIONS and f"`occopus {name}" not in shown
+    ]
+    # Only what is about the command itself.
+    assert lacking == ["completions", "help"]
