@@ -438,6 +438,18 @@ def test_what_was_replaced_on_purpose_keeps_no_slot_from_being_healed(cli: Cli) 
     shop.settled()
 
 
+def test_as_many_failed_changes_as_may_be_are_undone_and_keep_nothing_from_being_healed(cli: Cli) -> None:
+    shop = Shop(cli, DB)
+    for number in range(7):
+        shop.change(DB.replace("one", "broken"), colour=f"blue{number}", code=1)
+        assert shop.environment("db/1")["COLOUR"] == "red"
+    (pid,) = processes_of(shop.id)[shop.ids()["db/1"]]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not processes_of(shop.id), "the end of db/1")
+    cli.run("maintain", shop.id)
+    shop.settled()
+
+
 CONTAINERS = """
 'node_def:db':
   - resource: &R {type: docker, endpoint: '%s', origin: local, image: occopus-test/busybox, tag: latest}

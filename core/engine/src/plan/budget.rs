@@ -41,8 +41,16 @@ pub(super) fn turn<'a>(
         Some(since) => &history[history.partition_point(|attempt| attempt.created_at < since)..],
         None => &history[..],
     };
-    let recent: Vec<&Attempt> =
+    let mut recent: Vec<&Attempt> =
         counted.iter().copied().filter(|attempt| creation_counts(attempt, situation.now)).collect();
+    if recent.len() >= policy.creations_per_hour {
+        // What failed as it was described then says nothing about what would be made now.
+        let made = |(_, implementation): &(usize, &Implementation)| {
+            situation.generation.instance_digest(node, implementation)
+        };
+        let now: Vec<String> = candidates.iter().map(made).collect();
+        recent.retain(|attempt| now.contains(&attempt.digest));
+    }
     if recent.len() >= policy.creations_per_hour {
         let oldest = recent[recent.len() - policy.creations_per_hour].created_at;
         let never = recent.iter().all(|attempt| attempt.ready_at.is_none());

@@ -305,13 +305,18 @@ fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
     assert!(lines(&situation)[0].starts_with("later worker/2"), "it was tried in this build already");
     let mut situation = missing();
     situation.closed = (1..=6).map(|number| died("worker/2", number * 500)).collect();
+    let create = "0 create worker/2 on sim: 'worker' has 1 of 2 instances";
+    assert_eq!(lines(&situation), [create], "they were described otherwise");
+    let node = situation.generation.infrastructure.node("worker").unwrap();
+    let implementation = &situation.generation.definitions["worker"].implementations[0];
+    let digest = situation.generation.instance_digest(node, implementation);
+    situation.closed.iter_mut().for_each(|attempt| attempt.digest.clone_from(&digest));
     let text = "later worker/2: it was created 6 times within an hour and never became ready (it died)";
     assert!(lines(&situation)[0].starts_with(text), "{:?}", lines(&situation));
     for attempt in &mut situation.closed {
         let outcome = Outcome::Destroyed { cause: Cause("it was outdated".to_owned()), failed: false };
         attempt.phase = Phase::Closed { outcome, at: at(NOW - 10) };
     }
-    let create = "0 create worker/2 on sim: 'worker' has 1 of 2 instances";
     assert_eq!(lines(&situation), [create], "what was replaced on purpose did not fail");
 }
 
