@@ -519,6 +519,7 @@ def test_a_change_of_what_is_paused_waits_and_is_not_undone(cli: Cli) -> None:
     cli.run("pause", shop.id, "--reason", "look first")
     said = shop.change(DB, worker(), colour="blue", code=1).err
     assert "it is paused by" in said and "undone" not in said
+    assert f"to go back: occopus rollback {shop.id} 1\n" in said
     assert shop.ids() == before
     cli.run("resume", shop.id)
     cli.run("maintain", shop.id)

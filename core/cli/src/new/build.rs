@@ -82,7 +82,14 @@ pub(super) async fn carry_out(
     let mut show = |plan: &Plan, situation: &Situation| progress.plan(plan, situation);
     let infra = prepared.infra_id.clone();
     match progress.during(occopus.build(prepared, &run, how.rollback, &mut show)).await {
-        Ok(report) => Ok(conclude(output, &name, first && how.rollback, &report)),
+        Ok(report) => {
+            let code = conclude(output, &name, first && how.rollback, &report);
+            if code != DONE && !first && !report.restored {
+                let before = situation.record.generation;
+                output.write_line(&format!("to go back: occopus rollback {infra} {before}"));
+            }
+            Ok(code)
+        }
         Err(error) => {
             if broke_off(&error) {
                 say_ways_out(output, &infra);
