@@ -16,16 +16,17 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "peers"))
+
+from counting_proxy import counting
 
 #: As many calls at once as Occopus makes.
 PARALLEL = 10
@@ -207,42 +208,6 @@ def instances(command: Command, count: int, endpoint: str) -> None:
         measure(f"{count} instances on moto", command, raw, calls)
 
 
-@contextmanager
-def counting(endpoint: str) -> Iterator[tuple[str, Counter[str]]]:
-    """A proxy that counts the calls by action; the bare calls go through it, too."""
-    calls: Counter[str] = Counter()
-
-    class Proxy(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            calls[urllib.parse.parse_qs(body.decode())["Action"][0]] += 1
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            request = urllib.request.Request(endpoint + self.path, body, headers)
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    code, text = answer.status, answer.read()
-            except urllib.error.HTTPError as error:
-                code, text = error.code, error.read()
-            self.send_response(code)
-            self.send_header("Content-Type", "text/xml")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", calls
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def main() -> None:
     program = sys.argv[1]
     columns = ["", "bare calls", "Occopus", "ratio", "its CPU time", "efficiency", "calls"]
@@ -265,8 +230,9 @@ def main() -> None:
             instances(home("ec2"), 100, endpoint.rstrip("/"))
         else:
             skipped.append("EC2 instances: OCCOPUS_TEST_MOTO names no moto server")
+    print("| *Occopus 1.10, 100 instances* | | | | *50 s* | | | | *3 per ready instance* |")
     for reason in skipped:
-        print(f"Left out: {reason}")
+        print(f"\nLeft out: {reason}")
 
 
 if __name__ == "__main__":

@@ -30,8 +30,11 @@ def main() -> None:
     # In turns, so that a busy moment of the machine hits all of them.
     rounds = [[seconds(command) for command in commands.values()] for _ in range(RUNS)]
     medians = [statistics.median(column) for column in zip(*rounds)]
+    print("| | time | `occopus --version` takes |")
+    print("| --- | --- | --- |")
     for name, median in zip(commands, medians):
-        print(f"{name:22} {median * 1000:6.1f} ms   ratio {medians[0] / median:.2f}")
+        part = "" if median == medians[0] else f"{medians[0] / median:.2f} of it"
+        print(f"| `{name}` | {median * 1000:.1f} ms | {part} |")
 
 
 if __name__ == "__main__":

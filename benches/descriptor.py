@@ -98,9 +98,8 @@ def measure(program: str, shape: str, nodes: int, folder: Path) -> tuple[Cost, i
 def main() -> int:
     program = sys.argv[1]
     failures = []
-    print(f"Instructions counted by {'perf' if PERF else 'callgrind'}; the original took 385 s of CPU for a")
-    print("chain of 5,000 nodes. 'x parser' compares with a bare pass of the YAML parser over the same text.")
-    print(f"{'shape':8} {'nodes':>6} {'M instr.':>9} {'per node':>9} {'growth':>7} {'x parser':>9} {'MB':>6}")
+    print("| shape | nodes | million instructions | per node | growth | parser | memory |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
         for shape in SHAPES:
             before = 0
@@ -115,10 +114,13 @@ def main() -> int:
                 if cost.megabytes >= MOST_MEGABYTES:
                     failures.append(f"{shape} of {nodes} nodes: {cost.megabytes:.0f} MB")
                 print(
-                    f"{shape:8} {nodes:6} {cost.instructions / 1e6:9.1f} {cost.instructions // nodes:9}"
-                    f" {growth:>7} {cost.instructions / parser:9.2f} {cost.megabytes:6.1f}"
+                    f"| {shape} | {nodes:,} "
+                    f"| {cost.instructions / 1e6:,.1f} | {cost.instructions // nodes:,} "
+                    f"| {growth} | {cost.instructions / parser:.1f} | {cost.megabytes:.0f} MB |",
+                    flush=True,
                 )
                 before = cost.instructions
+    print(f"\nInstructions counted by {'perf' if PERF else 'callgrind'}.")
     for failure in failures:
         print(f"FAILED: {failure}", file=sys.stderr)
     return 1 if failures else 0

@@ -1,7 +1,4 @@
-"""Puts what it reads into a page, between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and shows it.
-
-For results that are the same on every machine, so that the page shows when they have changed.
-"""
+"""Puts what it reads into a page, between the marks `<!-- NAME -->` and `<!-- /NAME -->`, and shows it."""
 
 import re
 import sys
@@ -10,8 +7,11 @@ from pathlib import Path
 
 def main() -> None:
     page, name = Path(sys.argv[1]), sys.argv[2]
-    table = sys.stdin.read().strip()
-    print(table)
+    lines = []
+    for line in sys.stdin:
+        print(line, end="", flush=True)
+        lines.append(line)
+    table = "".join(lines).strip()
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     text, replaced = marks.subn(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", page.read_text())
     if replaced != 1:

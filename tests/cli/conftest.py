@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 # Helpers are imported by name, whatever pytest's import mode is.
+sys.path.insert(0, str(Path(__file__).parents[1] / "peers"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from occopus_cli import Cli

@@ -6,16 +6,15 @@ import base64
 import os
 import re
 import subprocess
-import threading
 import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from xml.etree import ElementTree
 
+import counting_proxy
 from occopus_cli import absent, program
 
 REGION = "us-east-1"
@@ -119,35 +118,5 @@ def stub(*options: str) -> Iterator[Cloud]:
 @contextmanager
 def counting(cloud: Cloud) -> Iterator[tuple[Cloud, Counter[str]]]:
     """The same cloud behind a proxy that counts the calls by action."""
-    calls: Counter[str] = Counter()
-
-    class Proxy(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            calls[urllib.parse.parse_qs(body.decode())["Action"][0]] += 1
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            request = urllib.request.Request(cloud.endpoint + self.path, body, headers)
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    code, text = answer.status, answer.read()
-            except urllib.error.HTTPError as error:
-                code, text = error.code, error.read()
-            self.send_response(code)
-            self.send_header("Content-Type", "text/xml")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        endpoint = f"http://127.0.0.1:{server.server_port}"
+    with counting_proxy.counting(cloud.endpoint) as (endpoint, calls):
         yield Cloud(endpoint, cloud.image, cloud.subnet, cloud.groups, cloud.key), calls
-    finally:
-        server.shutdown()
-        server.server_close()

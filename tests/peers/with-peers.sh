@@ -10,7 +10,7 @@
 set -uo pipefail
 
 if [ $# -eq 0 ]; then
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed '$d' >&2
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 

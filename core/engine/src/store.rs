@@ -136,7 +136,7 @@ pub enum Write {
     /// rise over the whole life of the store and are never used again.
     Append(Table, String, Value),
     /// Deletes a record; one that does not exist is deleted. Content of [`Table::Request`] is
-    /// overwritten, not only unlinked.
+    /// overwritten soon after, not only unlinked.
     Delete(Key),
 }
 

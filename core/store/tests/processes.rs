@@ -136,3 +136,52 @@ async fn a_killed_writer_leaves_a_whole_store() {
         reached = increment(&store).await.expect("the store can be written again");
     }
 }
+
+const WRITERS: usize = 8;
+
+fn notes_of(writer: usize) -> String {
+    format!("writer {writer}")
+}
+
+/// Not a test of its own: some write at the same time until they are killed, and say so after each commit.
+#[tokio::test]
+#[ignore = "helper process of another test"]
+async fn helper_that_writes_side_by_side() {
+    let store = &SqliteStore::open(path_of_helper()).await.unwrap();
+    let write = async |writer: usize| loop {
+        let note = Write::Append(Table::Journal, notes_of(writer), json!(writer));
+        let refused = Expect::Version(counter(), u64::MAX);
+        let (written, conflict) = tokio::join!(
+            store.commit(Batch { expect: vec![], writes: vec![note.clone()] }),
+            store.commit(Batch { expect: vec![refused], writes: vec![note] }),
+        );
+        written.unwrap();
+        assert!(matches!(conflict, Err(StoreError::Conflict(_))), "{conflict:?}");
+        println!("\nwritten by {writer}");
+    };
+    let [a, b, c, d, e, f, g, h] = std::array::from_fn::<_, WRITERS, _>(write);
+    tokio::join!(a, b, c, d, e, f, g, h);
+}
+
+#[tokio::test]
+async fn what_was_written_side_by_side_outlives_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("occopus.db");
+    drop(new_counter(&path).await);
+    let mut acknowledged = [0; WRITERS];
+    for round in 1..=5 {
+        let mut helper = start("helper_that_writes_side_by_side", &path);
+        let lines = BufReader::new(helper.stdout.take().unwrap()).lines().map(Result::unwrap);
+        for line in lines.filter(|line| line.starts_with("written by ")).take(round * 37) {
+            acknowledged[line["written by ".len()..].parse::<usize>().unwrap()] += 1;
+        }
+        helper.kill().unwrap();
+        helper.wait().unwrap();
+        let store = SqliteStore::open(&path).await.unwrap();
+        for (writer, acknowledged) in acknowledged.iter_mut().enumerate() {
+            let stored = store.list(Table::Journal, &notes_of(writer), "").await.unwrap().len();
+            assert!(*acknowledged <= stored, "{acknowledged} were acknowledged, {stored} are stored");
+            *acknowledged = stored;
+        }
+    }
+}

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::{TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ use crate::journal::Journal;
 use crate::lease::{Holder, Request, Sighting};
 use crate::plan::{Order, Plan, Situation, forbids, plan};
 use crate::record::{Attempt, Goal, InfraRecord};
+use crate::remember::remember;
 
 /// How an operation goes about its work.
 #[derive(Debug, Clone)]
@@ -166,11 +168,16 @@ impl<'a> Controller<'a> {
         )
         .await;
         situation.eager = eager;
-        for instance in &situation.instances {
-            if let Some(verdict) = &instance.verdict {
-                crate::remember::remember(&self.journal, &instance.attempt, verdict, situation.now).await?;
-            }
-        }
+        let seen = situation
+            .instances
+            .iter()
+            .filter_map(|instance| instance.verdict.as_ref().map(|verdict| Ok((&instance.attempt, verdict))));
+        // At the same time, so that what they write is written together.
+        stream::iter(seen)
+            .try_for_each_concurrent(self.engine.policy.max_checks, |(attempt, verdict)| {
+                remember(&self.journal, attempt, verdict, situation.now)
+            })
+            .await?;
         Ok(situation)
     }
 

@@ -4,12 +4,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// How long the way is that begins with a call: the longer, the more urgent.
-pub(super) type Urgency = Duration;
+use super::urgency::Urgency;
+use crate::ids::Slot;
 
 /// The gate of one endpoint. A clone is the same gate.
 #[derive(Clone)]
@@ -18,8 +17,15 @@ pub(super) struct Gate(Arc<Mutex<State>>);
 struct State {
     free: usize,
     /// Callers by urgency, and by the order of their coming; the last entry is next.
-    waiting: BTreeMap<(Urgency, Reverse<u64>), oneshot::Sender<Turn>>,
+    waiting: BTreeMap<(Urgency, Reverse<u64>), Caller>,
     came: u64,
+}
+
+/// Who waits for a turn.
+struct Caller {
+    /// What it is about.
+    slot: Slot,
+    turn: oneshot::Sender<Turn>,
 }
 
 /// The right to make a call, until it is dropped.
@@ -35,22 +41,30 @@ impl Gate {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn. A caller that is dropped meanwhile has lost its place, and nothing else.
-    pub(super) async fn turn(&self, urgency: Urgency) -> Turn {
+    /// Waits for a turn to do something about `slot`. A caller that is dropped meanwhile has lost its place, and nothing else.
+    pub(super) async fn turn(&self, slot: &Slot, urgency: Urgency) -> Turn {
         let receiver = {
             let mut state = self.state();
             if state.free > 0 {
                 state.free -= 1;
                 return Turn(Some(self.clone()));
             }
-            let (sender, receiver) = oneshot::channel();
+            let (turn, receiver) = oneshot::channel();
             state.came += 1;
             let place = (urgency, Reverse(state.came));
-            state.waiting.insert(place, sender);
+            state.waiting.insert(place, Caller { slot: slot.clone(), turn });
             receiver
         };
         // The sender waits in the gate, which this call keeps: it is never dropped without a turn.
         receiver.await.unwrap_or(Turn(None))
+    }
+
+    /// Puts those who wait in the order of what `urgency` says now.
+    pub(super) fn sort(&self, urgency: impl Fn(&Slot) -> Urgency) {
+        let mut state = self.state();
+        let waiting = std::mem::take(&mut state.waiting);
+        state.waiting =
+            waiting.into_iter().map(|((_, came), caller)| ((urgency(&caller.slot), came), caller)).collect();
     }
 
     fn hand_on(&self) {
@@ -63,7 +77,7 @@ impl Gate {
                 };
                 next
             };
-            match next.send(Turn(Some(self.clone()))) {
+            match next.turn.send(Turn(Some(self.clone()))) {
                 Ok(()) => return,
                 // That caller has gone away; the next one has its turn.
                 Err(mut refused) => refused.0 = None,
@@ -82,22 +96,39 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::FutureExt;
     use futures::future::BoxFuture;
 
     use super::*;
 
     fn waiting(gate: &Gate, urgency: u64) -> BoxFuture<'static, Turn> {
-        let gate = gate.clone();
-        let mut turn = async move { gate.turn(Duration::from_secs(urgency)).await }.boxed();
+        let (gate, slot) = (gate.clone(), Slot::new("node", u32::try_from(urgency).unwrap()));
+        let mut turn = async move { gate.turn(&slot, Duration::from_secs(urgency)).await }.boxed();
         assert!((&mut turn).now_or_never().is_none(), "all turns are taken");
         turn
+    }
+
+    async fn first(gate: &Gate) -> Turn {
+        gate.turn(&Slot::new("node", 0), Duration::ZERO).await
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_put_in_another_order() {
+        let gate = Gate::new(1);
+        let turn = first(&gate).await;
+        let (mut one, mut other) = (waiting(&gate, 1), waiting(&gate, 2));
+        gate.sort(|slot| Duration::from_secs(10 - u64::from(slot.index)));
+        drop(turn);
+        assert!((&mut other).now_or_never().is_none());
+        assert!((&mut one).now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn the_most_urgent_is_next_and_among_equals_who_came_first() {
         let gate = Gate::new(1);
-        let turn = gate.turn(Duration::ZERO).await;
+        let turn = first(&gate).await;
         let (mut low, mut high, mut second) = (waiting(&gate, 1), waiting(&gate, 2), waiting(&gate, 2));
         drop(turn);
         assert!((&mut second).now_or_never().is_none() && (&mut low).now_or_never().is_none());
@@ -110,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn who_goes_away_takes_no_turn_along() {
         let gate = Gate::new(1);
-        let turn = gate.turn(Duration::ZERO).await;
+        let turn = first(&gate).await;
         // One goes away before it is offered a turn, one after.
         drop(waiting(&gate, 3));
         let offered = waiting(&gate, 2);
@@ -125,7 +156,7 @@ mod tests {
         let gate = Gate::new(3);
         let mut turns = Vec::new();
         for _ in 0..3 {
-            turns.push(gate.turn(Duration::ZERO).await);
+            turns.push(first(&gate).await);
         }
         let mut fourth = waiting(&gate, 9);
         turns.pop();

@@ -9,6 +9,7 @@ mod pace;
 mod ready;
 mod schedule;
 mod settle;
+mod urgency;
 mod views;
 
 use std::collections::BTreeMap;
@@ -27,12 +28,13 @@ use crate::handler::{ErrorKind, HandlerError, Place, Step, StepJournal};
 use crate::ids::{AttemptId, Slot};
 use crate::journal::Journal;
 use crate::plan::{Action, Plan, What};
-use crate::record::{Generation, InfraRecord};
+use crate::record::{Attempt, Generation, InfraRecord};
 pub use effort::Effort;
 use effort::{Ledger, Spent, lower_bound};
-use gate::{Gate, Turn, Urgency};
+use gate::{Gate, Turn};
 use ready::Readiness;
 use schedule::Schedule;
+use urgency::Urgencies;
 use views::Views;
 
 /// An action that did not succeed.
@@ -101,8 +103,7 @@ pub(crate) struct Enactor<'a> {
     readiness: Readiness,
     views: Mutex<Views>,
     gates: Mutex<BTreeMap<String, Gate>>,
-    /// How urgent the calls for a slot are.
-    urgencies: BTreeMap<Slot, Urgency>,
+    urgencies: Mutex<Urgencies<'a>>,
     spent: Mutex<Ledger>,
 }
 
@@ -115,6 +116,7 @@ pub async fn enact(
     plan: &Plan,
     stop: &CancellationToken,
 ) -> Result<Enacted, EngineError> {
+    let now = engine.clock.monotonic();
     let enactor = Enactor {
         engine,
         journal,
@@ -124,7 +126,7 @@ pub async fn enact(
         readiness: Readiness::default(),
         views: Mutex::default(),
         gates: Mutex::default(),
-        urgencies: urgencies(journal, generation, plan),
+        urgencies: Mutex::new(Urgencies::of(plan, generation, known_starts(journal), now)),
         spent: Mutex::default(),
     };
     tokio::select! {
@@ -134,7 +136,7 @@ pub async fn enact(
     }
 }
 
-impl Enactor<'_> {
+impl<'a> Enactor<'a> {
     async fn run(&self, plan: &Plan) -> Result<Enacted, EngineError> {
         let mut report = Enacted::default();
         let mut schedule = Schedule::of(plan);
@@ -189,17 +191,39 @@ impl Enactor<'_> {
 
     /// Waits for a turn at the endpoint of `place` to do something about `slot`.
     async fn turn_at(&self, place: &Place, slot: &Slot) -> Result<Turn, Trouble> {
+        self.refresh_urgencies();
         let gate = {
-            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
             let size = self.engine.policy.max_parallel;
-            gates.entry(place.endpoint.clone()).or_insert_with(|| Gate::new(size)).clone()
+            self.gates().entry(place.endpoint.clone()).or_insert_with(|| Gate::new(size)).clone()
         };
-        let urgency = self.urgencies.get(slot).copied().unwrap_or_default();
+        let urgency = self.urgencies().of_slot(slot);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Trouble::Interrupted),
-            turn = gate.turn(urgency) => Ok(turn),
+            turn = gate.turn(slot, urgency) => Ok(turn),
         }
+    }
+
+    /// Takes down that an instance is ready, for those of its node definition that are still to be made.
+    fn learn_start(&self, attempt: &Attempt) {
+        self.urgencies().learn(&attempt.node.definition, self.age(attempt));
+        self.refresh_urgencies();
+    }
+
+    /// Lets those who wait for a turn change places if something was learned about how long they will take.
+    fn refresh_urgencies(&self) {
+        let mut urgencies = self.urgencies();
+        if urgencies.refresh(self.engine.clock.monotonic()) {
+            self.gates().values().for_each(|gate| gate.sort(|slot| urgencies.of_slot(slot)));
+        }
+    }
+
+    fn urgencies(&self) -> MutexGuard<'_, Urgencies<'a>> {
+        self.urgencies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gates(&self) -> MutexGuard<'_, BTreeMap<String, Gate>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spent(&self) -> MutexGuard<'_, Ledger> {
@@ -243,38 +267,16 @@ impl Enactor<'_> {
     }
 }
 
-/// How long a node takes of which nothing is known.
-const USUAL_START: Duration = Duration::from_secs(60);
-
-/// For each slot how long the way is that begins with an action on it, by what its node definition took
-/// before.
-fn urgencies(journal: &Journal, generation: &Generation, plan: &Plan) -> BTreeMap<Slot, Urgency> {
-    let mut known: BTreeMap<String, Duration> = BTreeMap::new();
+/// How long instances of each node definition took until they were ready.
+fn known_starts(journal: &Journal) -> BTreeMap<String, Duration> {
+    let mut known = BTreeMap::new();
     for attempt in journal.attempts() {
         if let (Some(accepted), Some(ready)) = (attempt.accepted_at, attempt.ready_at) {
             let took = Duration::try_from(ready.duration_since(accepted)).unwrap_or_default();
             known.insert(attempt.node.definition, took);
         }
     }
-    let definitions: BTreeMap<&str, &str> = generation
-        .infrastructure
-        .nodes
-        .iter()
-        .map(|node| (node.name.as_str(), node.definition.as_str()))
-        .collect();
-    let takes = |action: &Action| match &action.what {
-        What::Destroy { .. } => Duration::ZERO,
-        _ => {
-            let definition = definitions.get(action.slot.node.as_str());
-            definition.and_then(|definition| known.get(*definition)).copied().unwrap_or(USUAL_START)
-        }
-    };
-    let mut urgencies: BTreeMap<Slot, Urgency> = BTreeMap::new();
-    for (action, remaining) in plan.actions.iter().zip(Schedule::of(plan).remaining(takes)) {
-        let urgency = urgencies.entry(action.slot.clone()).or_default();
-        *urgency = remaining.max(*urgency);
-    }
-    urgencies
+    known
 }
 
 /// The steps of one attempt, written to the journal as the handler reports them.

@@ -3,11 +3,10 @@
 mod waiters;
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{StreamExt, TryStreamExt};
 
 pub(super) use self::waiters::{Reached, Readiness};
 
@@ -18,7 +17,7 @@ use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::handler::ResourceState;
 use crate::ids::AttemptId;
-use crate::judge::{InstanceState, Verdict, judge};
+use crate::judge::{InstanceState, Seen, Verdict, judge};
 use crate::observe::{observing, states};
 use crate::record::Attempt;
 use crate::remember::remember;
@@ -93,7 +92,7 @@ impl Enactor<'_> {
     }
 
     /// How long ago the back-end accepted it; nothing if the wall clock was set back since.
-    fn age(&self, attempt: &Attempt) -> Duration {
+    pub(super) fn age(&self, attempt: &Attempt) -> Duration {
         let accepted = attempt.accepted_at.unwrap_or(attempt.created_at);
         Duration::try_from(self.engine.clock.wall().duration_since(accepted)).unwrap_or_default()
     }
@@ -154,29 +153,42 @@ impl Enactor<'_> {
     /// One look at what is to become ready; tells when the first answer came.
     async fn look_at(&self, look: &Look) -> Result<Option<Duration>, EngineError> {
         let infra = (self.journal.infra(), self.record.name.as_str());
-        let mut all = pin!(observing(self.engine, infra, &look.attempts));
         let mut first_answer = None;
-        while let Some((attempt, seen)) = all.next().await {
-            let now = self.engine.clock.wall();
-            first_answer = first_answer.or(Some(self.engine.clock.monotonic()));
-            let verdict = judge(&attempt, &seen, now, &self.engine.policy);
-            remember(self.journal, &attempt, &verdict, now).await?;
-            let ticket = look.ticket(&attempt);
-            self.readiness.hear(&attempt.id, ticket, &verdict.reason);
-            let Some(ending) = ending(&attempt, &verdict) else {
-                let passes = verdict.failing.as_ref().is_some_and(|failing| failing.passes > 0);
-                self.look_again(&attempt.id, ticket, look.begun, passes);
-                continue;
-            };
-            if ending.is_err() {
-                let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), verdict.reason.clone());
-                self.journal.commit(Vec::new(), vec![event]).await?;
-            }
-            let times = (look.begun, self.engine.clock.monotonic());
-            let waiting = self.readiness.end(&attempt.id, ticket, ending, times);
-            self.spend(&attempt.id, |spent| spent.waiting += waiting);
-        }
+        observing(self.engine, infra, &look.attempts)
+            .map(|seen| {
+                first_answer.get_or_insert_with(|| self.engine.clock.monotonic());
+                Ok(seen)
+            })
+            // At the same time, so that what they write is written together.
+            .try_for_each_concurrent(self.engine.policy.max_checks, |(attempt, seen)| {
+                self.take_in(look, attempt, seen)
+            })
+            .await?;
         Ok(first_answer)
+    }
+
+    /// Takes in what a look has seen of one that is to become ready.
+    async fn take_in(&self, look: &Look, attempt: Attempt, seen: Seen) -> Result<(), EngineError> {
+        let now = self.engine.clock.wall();
+        let verdict = judge(&attempt, &seen, now, &self.engine.policy);
+        remember(self.journal, &attempt, &verdict, now).await?;
+        let ticket = look.ticket(&attempt);
+        self.readiness.hear(&attempt.id, ticket, &verdict.reason);
+        let Some(ending) = ending(&attempt, &verdict) else {
+            let passes = verdict.failing.as_ref().is_some_and(|failing| failing.passes > 0);
+            self.look_again(&attempt.id, ticket, look.begun, passes);
+            return Ok(());
+        };
+        if ending.is_ok() {
+            self.learn_start(&attempt);
+        } else {
+            let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), verdict.reason.clone());
+            self.journal.commit(Vec::new(), vec![event]).await?;
+        }
+        let times = (look.begun, self.engine.clock.monotonic());
+        let waiting = self.readiness.end(&attempt.id, ticket, ending, times);
+        self.spend(&attempt.id, |spent| spent.waiting += waiting);
+        Ok(())
     }
 
     /// One look at what is to go.

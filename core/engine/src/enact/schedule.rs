@@ -41,6 +41,11 @@ impl<'p> Schedule<'p> {
         Self { actions: &plan.actions, waiting }
     }
 
+    /// All actions of the plan.
+    pub(super) fn actions(&self) -> &'p [Action] {
+        self.actions
+    }
+
     /// For each action how long the way is from its start to the end of all that waits for it, when each
     /// takes what `takes` says.
     pub(super) fn remaining(&self, takes: impl Fn(&Action) -> Duration) -> Vec<Duration> {

@@ -101,28 +101,39 @@ impl Database {
         })
     }
 
-    /// Applies batches in one transaction, in their order: each wholly or, if it is refused, not at all. What
-    /// fails for another reason fails for all.
+    /// Applies batches in one transaction, in their order: each wholly or, if it is refused, not at all. If
+    /// they are too much together, each is written by itself.
     pub(super) fn commit(&mut self, batches: &[Batch]) -> Vec<Result<(), StoreError>> {
-        let applied = self
-            .require_in_place()
-            .and_then(|()| apply(&mut self.connection, batches).map_err(|fault| fault.explain(&self.path)));
-        let results = match applied {
+        match self.commit_together(batches) {
             Ok(results) => results,
-            Err(error) => return vec![Err(error); batches.len()],
-        };
+            // One of them may not fit on the disk. The others must not suffer for it.
+            Err(fault) if batches.len() > 1 && fault.is_too_much() => {
+                batches.iter().flat_map(|batch| self.commit(std::slice::from_ref(batch))).collect()
+            }
+            Err(fault) => vec![Err(fault.explain(&self.path)); batches.len()],
+        }
+    }
+
+    fn commit_together(&mut self, batches: &[Batch]) -> Result<Vec<Result<(), StoreError>>, Fault> {
+        self.require_in_place()?;
+        let results = apply(&mut self.connection, batches)?;
         let erases = |write: &Write| matches!(write, Write::Delete(key) if key.table == Table::Request);
         let written = batches.iter().zip(&results).filter(|(_, result)| result.is_ok());
         self.log_holds_erased |= written.flat_map(|(batch, _)| &batch.writes).any(erases);
-        if self.log_holds_erased {
-            self.erase_log();
-        }
-        results
+        Ok(results)
     }
 
-    /// Empties the write-ahead log, which keeps copies of what was deleted. The batch that made this
-    /// necessary is committed already, so that a busy log is no error: the next commit tries again.
-    fn erase_log(&mut self) {
+    /// Whether the write-ahead log still holds copies of requests that were deleted.
+    pub(super) fn log_holds_erased(&self) -> bool {
+        self.log_holds_erased
+    }
+
+    /// Empties the write-ahead log if it holds copies of what was deleted. A log that others use right now is
+    /// no error: it can be tried again.
+    pub(super) fn erase_log(&mut self) {
+        if !self.log_holds_erased {
+            return;
+        }
         match truncate_log(&self.connection) {
             Ok(emptied) => self.log_holds_erased = !emptied,
             Err(error) => tracing::debug!("the log of {} is not emptied yet: {error}", self.path.display()),
@@ -143,6 +154,12 @@ impl Database {
 
     fn explained<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, StoreError> {
         work().map_err(|fault| fault.explain(&self.path))
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.erase_log();
     }
 }
 

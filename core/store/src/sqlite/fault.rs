@@ -22,6 +22,12 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// Whether nothing was written because it was too much: less of it may be written.
+    pub(super) fn is_too_much(&self) -> bool {
+        let (Self::Sqlite(error) | Self::Commit(error)) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::TooBig))
+    }
+
     /// The error for people. `path` is the store file.
     pub(super) fn explain(self, path: &Path) -> StoreError {
         match self {

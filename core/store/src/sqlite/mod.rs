@@ -10,6 +10,7 @@ mod schema;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long emptying the log waits for other processes. Short, because it can be repeated.
 const ERASE_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Deleted requests are erased from the log after so long: to empty it takes longer than to write a batch, and
+/// while much is made, many are deleted.
+const ERASED_AFTER: Duration = Duration::from_millis(200);
+
 /// A store in a file. Clones share one connection; its calls are queued without blocking a thread of
 /// the runtime. Batches that wait at the same time are written in one transaction: to make it durable takes
 /// most of the time, however much it writes.
@@ -39,6 +44,8 @@ pub struct SqliteStore {
     path: PathBuf,
     database: Arc<Mutex<Database>>,
     waiting: Arc<std::sync::Mutex<Vec<Waiting>>>,
+    /// The log is going to be emptied.
+    erasing: Arc<AtomicBool>,
 }
 
 /// A batch that is to be written.
@@ -83,11 +90,28 @@ impl SqliteStore {
             path: database.path().to_owned(),
             database: Arc::new(Mutex::new(database)),
             waiting: Arc::default(),
+            erasing: Arc::default(),
         }
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Empties the log a little later, unless that is going to happen anyway. What is still there when the
+    /// store is closed goes then; after a kill, when it is opened again.
+    fn erase_later(&self) {
+        if self.erasing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (database, erasing) = (Arc::downgrade(&self.database), Arc::clone(&self.erasing));
+        tokio::spawn(async move {
+            tokio::time::sleep(ERASED_AFTER).await;
+            let Some(database) = database.upgrade() else { return };
+            let mut database = database.lock_owned().await;
+            erasing.store(false, Ordering::Relaxed);
+            drop(spawn_blocking(move || database.erase_log()).await);
+        });
     }
 
     async fn run<T: Send + 'static>(
@@ -141,12 +165,16 @@ impl Store for SqliteStore {
         // Nobody waits for what was given up, and whoever gave it up may have decided otherwise.
         group.retain(|waiting| !waiting.outcome.is_closed());
         if !group.is_empty() {
+            let store = self.clone();
             blocking(move || {
                 let (batches, outcomes): (Vec<_>, Vec<_>) =
                     group.into_iter().map(|waiting| (waiting.batch, waiting.outcome)).unzip();
                 for (outcome, result) in outcomes.into_iter().zip(database.commit(&batches)) {
                     // Who has gone away meanwhile needs no answer.
                     drop(outcome.send(result));
+                }
+                if database.log_holds_erased() {
+                    store.erase_later();
                 }
                 Ok(())
             })
@@ -189,5 +217,47 @@ mod tests {
         let records = store.list(Table::Place, "scope", "").await.unwrap();
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         assert_eq!(ids, ["one", "two"]);
+    }
+
+    fn files_with(directory: &Path, text: &str) -> usize {
+        let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let contains = |path: &std::path::PathBuf| {
+            std::fs::read(path).unwrap().windows(text.len()).any(|part| part == text.as_bytes())
+        };
+        files.filter(contains).count()
+    }
+
+    /// Writes a request with `secret` in it and deletes it again.
+    async fn settle_one(store: &SqliteStore, secret: &str) {
+        let key = Key::new(Table::Request, "scope", "one");
+        let put = Write::Put(key.clone(), json!(secret));
+        for write in [put, Write::Delete(key)] {
+            store.commit(Batch { expect: vec![], writes: vec![write] }).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deleted_request_is_erased_while_the_store_is_idle() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("occopus.db")).await.unwrap();
+        settle_one(&store, "hunter2-correct-horse").await;
+        let erased = async {
+            while files_with(directory.path(), "hunter2-correct-horse") > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), erased).await.expect("erased without another call");
+    }
+
+    #[tokio::test]
+    async fn a_deleted_request_is_erased_when_the_store_is_closed_though_others_use_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("occopus.db");
+        let other = SqliteStore::open(&path).await.unwrap();
+        let store = SqliteStore::open(&path).await.unwrap();
+        settle_one(&store, "hunter2-correct-horse").await;
+        drop(store);
+        assert_eq!(files_with(directory.path(), "hunter2-correct-horse"), 0);
+        assert!(other.list(Table::Request, "scope", "").await.unwrap().is_empty());
     }
 }

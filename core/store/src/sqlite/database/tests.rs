@@ -256,6 +256,7 @@ fn deleted_requests_leave_no_trace_in_the_files() {
     assert!(!open.is_empty() && !files_with(&directory, SECRET).is_empty(), "open requests are kept");
     let writes = open.into_iter().map(Write::Delete).collect();
     commit(&mut database, Batch { expect: vec![], writes }).unwrap();
+    database.erase_log();
     assert_eq!(files_with(&directory, SECRET), Vec::<PathBuf>::new());
 }
 
@@ -271,10 +272,12 @@ fn a_busy_log_is_emptied_later() {
     let reading = reader.connection.transaction().unwrap();
     reading.query_one("SELECT count(*) FROM request", [], |row| row.get::<_, i64>(0)).unwrap();
     commit(&mut database, Batch { expect: vec![], writes: vec![Write::Delete(request(1))] }).unwrap();
+    database.erase_log();
     assert!(!files_with(&directory, SECRET).is_empty(), "the reader still needs the log");
 
     drop(reading);
-    put(&mut database, "next", "value").unwrap();
+    assert!(database.log_holds_erased());
+    database.erase_log();
     assert_eq!(files_with(&directory, SECRET), Vec::<PathBuf>::new());
 }
 
@@ -317,4 +320,23 @@ fn after_a_commit_that_failed_on_the_disk_nobody_claims_to_know_the_outcome() {
         let error = explain(code);
         assert!(matches!(&error, StoreError::Failed(text) if text.contains("not recorded")), "{error:?}");
     }
+}
+
+#[test]
+fn a_batch_that_does_not_fit_on_the_disk_leaves_the_others_of_its_group_alone() {
+    let (_directory, path) = place();
+    let mut database = Database::open(&path).unwrap();
+    put(&mut database, "before", "value").unwrap();
+    let pages: i64 = database.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    database.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+    let batch = |id: &str, size: usize| Batch {
+        expect: vec![],
+        writes: vec![Write::Put(key(id), json!("x".repeat(size)))],
+    };
+    let outcomes = database.commit(&[batch("first", 10), batch("big", 100_000), batch("last", 10)]);
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
+    assert!(matches!(&outcomes[1], Err(StoreError::Failed(message)) if message.contains("is full")));
+    let kept = database.list(Table::Place, "scope", "").unwrap();
+    let kept: Vec<&str> = kept.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!(kept, ["before", "first", "last"]);
 }
