@@ -55,6 +55,7 @@ impl Cloud {
             "RunInstances" => self.run(call),
             "DescribeInstances" => self.describe(call),
             "TerminateInstances" => self.terminate(call),
+            "CreateTags" => self.tag(call),
             "GetConsoleOutput" => self.console(call),
             "DescribeInstanceAttribute" => self.attribute(call),
             other => Err(ApiError::new("InvalidAction", format!("The action {other} is not valid"))),
@@ -86,12 +87,17 @@ impl Cloud {
             }
             return Ok(self.reservation(made));
         }
-        let count = call.params.number("MaxCount", 1..=2000)?.unwrap_or(1);
+        let count = self.room_for(launch.count)?;
         let first = self.instances.len();
+        let reservation = format!("r-0{:016x}", self.random.u64(..));
         for index in first..first + count {
             let id = format!("i-0{:016x}", self.random.u64(..));
             let number = u32::try_from(index + 4).unwrap_or(u32::MAX);
-            let instance = Instance::new(id, number, call.region, launch.clone(), &self.options, call.now);
+            let launch_index = if self.options.numbered { index - first } else { 0 };
+            let launched = (reservation.as_str(), launch_index);
+            let launch = launch.clone();
+            let instance =
+                Instance::new((id, number), call.region, launched, launch, &self.options, call.now);
             self.places.insert(instance.id.clone(), index);
             self.instances.push(instance);
         }
@@ -103,9 +109,38 @@ impl Cloud {
         Ok(answer)
     }
 
+    /// How many of `least` to `most` instances are made: as many as there is room for, or none.
+    fn room_for(&self, (least, most): (usize, usize)) -> Result<usize, ApiError> {
+        let there = self.instances.iter().filter(|instance| instance.exists()).count();
+        let room = self.options.capacity.saturating_sub(there);
+        if room < least {
+            let message =
+                format!("You have requested more instances ({least}) than your current limit allows");
+            return Err(ApiError::new("InstanceLimitExceeded", message));
+        }
+        Ok(room.min(most))
+    }
+
+    /// Adds tags to instances, or changes them; one that is unknown fails the call for all.
+    fn tag(&mut self, call: &Call<'_>) -> Result<String, ApiError> {
+        call.params.only(&["ResourceId.", "Tag."])?;
+        call.params.require("ResourceId.1")?;
+        let tags = launch::tag_list(call.params)?;
+        let ids = call.params.list("ResourceId");
+        for position in self.positions(call.region, &ids, |instance| !instance.forgotten)? {
+            let instance = &mut self.instances[position];
+            let mut all = instance.launch.tags.clone();
+            all.extend(tags.clone());
+            launch::check_number(&all)?;
+            instance.launch.tags = all;
+        }
+        Ok(Xml::response("CreateTags", |xml| xml.text("return", "true")))
+    }
+
     fn reservation(&self, made: &[usize]) -> String {
+        let first = made.first().and_then(|&index| self.instances.get(index));
         Xml::response("RunInstances", |xml| {
-            xml.text("reservationId", "r-00000000000000000");
+            xml.text("reservationId", first.map_or("", |instance| &instance.reservation));
             xml.text("ownerId", OWNER);
             xml.within("instancesSet", |xml| {
                 for instance in made.iter().filter_map(|&index| self.instances.get(index)) {
@@ -256,11 +291,15 @@ fn page_start(token: &str) -> Result<usize, ApiError> {
 fn describe_answer(page: &[&Instance], next: Option<&str>) -> String {
     Xml::response("DescribeInstances", |xml| {
         xml.within("reservationSet", |xml| {
-            for instance in page {
+            for together in page.chunk_by(|one, next| one.reservation == next.reservation) {
                 xml.within("item", |xml| {
-                    xml.text("reservationId", &instance.id.replace("i-", "r-"));
+                    xml.text("reservationId", together.first().map_or("", |first| &first.reservation));
                     xml.text("ownerId", OWNER);
-                    xml.within("instancesSet", |xml| xml.within("item", |xml| instance.write_xml(xml)));
+                    xml.within("instancesSet", |xml| {
+                        together
+                            .iter()
+                            .for_each(|instance| xml.within("item", |xml| instance.write_xml(xml)));
+                    });
                 });
             }
         });

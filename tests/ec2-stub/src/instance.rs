@@ -16,6 +16,9 @@ pub(crate) struct Instance {
     /// Number in order of creation; addresses derive from it.
     pub(crate) number: u32,
     pub(crate) region: String,
+    /// The call that made it, and its number in it.
+    pub(crate) reservation: String,
+    pub(crate) launch_index: usize,
     pub(crate) launch: Launch,
     pub(crate) state: String,
     /// No longer listed, like a terminated instance after about an hour.
@@ -27,6 +30,8 @@ pub(crate) struct Instance {
 /// What an instance was launched with.
 #[derive(Debug, Clone)]
 pub(crate) struct Launch {
+    /// Least and most instances.
+    pub(crate) count: (usize, usize),
     pub(crate) image: String,
     pub(crate) kind: String,
     pub(crate) key: Option<String>,
@@ -40,9 +45,9 @@ pub(crate) struct Launch {
 
 impl Instance {
     pub(crate) fn new(
-        id: String,
-        number: u32,
+        (id, number): (String, u32),
         region: &str,
+        (reservation, launch_index): (&str, usize),
         launch: Launch,
         options: &Options,
         now: Instant,
@@ -51,6 +56,8 @@ impl Instance {
             id,
             number,
             region: region.to_owned(),
+            reservation: reservation.to_owned(),
+            launch_index,
             launch,
             state: "pending".to_owned(),
             forgotten: false,
@@ -83,8 +90,13 @@ impl Instance {
         self.hidden.is_none() && !self.forgotten
     }
 
+    /// Whether it takes room.
+    pub(crate) fn exists(&self) -> bool {
+        !matches!(self.state.as_str(), "shutting-down" | "terminated")
+    }
+
     pub(crate) fn terminate(&mut self, options: &Options, now: Instant) {
-        if !matches!(self.state.as_str(), "shutting-down" | "terminated") {
+        if self.exists() {
             self.enter("shutting-down", options.shutting_down, now);
         }
     }
@@ -109,6 +121,7 @@ impl Instance {
     pub(crate) fn write_xml(&self, xml: &mut Xml) {
         xml.text("instanceId", &self.id);
         xml.text("imageId", &self.launch.image);
+        xml.text("amiLaunchIndex", &self.launch_index.to_string());
         write_state(xml, "instanceState", &self.state);
         xml.text("instanceType", &self.launch.kind);
         if let Some(public) = self.public_address() {
@@ -143,6 +156,8 @@ impl Instance {
         json!({
             "id": self.id,
             "region": self.region,
+            "reservation": self.reservation,
+            "launch_index": self.launch_index,
             "state": self.state,
             "listed": self.listed(),
             "image_id": self.launch.image,

@@ -28,11 +28,10 @@ pub(crate) fn check(params: &Params, options: &Options) -> Result<Launch, ApiErr
         "ClientToken",
         "TagSpecification.",
     ])?;
-    params.require("MinCount")?;
-    params.require("MaxCount")?;
-    params.number("MinCount", 1..=2000)?;
+    let count = count(params)?;
     let (tags, volume_tags) = tags(params)?;
     let launch = Launch {
+        count,
         image: image(params.require("ImageId")?, options)?,
         kind: known(params, "InstanceType", &options.types, |value| {
             ApiError::value(format!("Invalid value '{value}' for InstanceType."))
@@ -51,6 +50,19 @@ pub(crate) fn check(params: &Params, options: &Options) -> Result<Launch, ApiErr
         volume_tags,
     };
     Ok(launch)
+}
+
+/// The least and the most instances that are asked for.
+fn count(params: &Params) -> Result<(usize, usize), ApiError> {
+    let number = |name| {
+        params.require(name)?;
+        Ok(params.number(name, 1..=2000)?.unwrap_or(1))
+    };
+    let (least, most) = (number("MinCount")?, number("MaxCount")?);
+    if least > most {
+        return Err(ApiError::value(format!("MinCount ({least}) is larger than MaxCount ({most})")));
+    }
+    Ok((least, most))
 }
 
 fn image(image: &str, options: &Options) -> Result<String, ApiError> {
@@ -109,7 +121,7 @@ fn token(params: &Params) -> Result<Option<String>, ApiError> {
     }
 }
 
-type Tags = BTreeMap<String, String>;
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// The tags for the instance and for its volumes.
 fn tags(params: &Params) -> Result<(Tags, Tags), ApiError> {
@@ -122,18 +134,39 @@ fn tags(params: &Params) -> Result<(Tags, Tags), ApiError> {
                 return Err(ApiError::value(format!("'{other}' is not a valid taggable resource type")));
             }
         };
-        for tag in group.groups("Tag") {
-            let (key, value) = (tag.require("Key")?, tag.get("Value").unwrap_or_default());
-            if key.starts_with("aws:") || key.chars().count() > 128 || value.chars().count() > 256 {
-                return Err(ApiError::value(format!("Tag key or value of '{key}' is not allowed")));
-            }
-            if target.insert(key.to_owned(), value.to_owned()).is_some() {
-                return Err(ApiError::value(format!("Duplicate tag key '{key}' specified.")));
+        for (key, value) in tag_list(&group)? {
+            if target.insert(key.clone(), value).is_some() {
+                return Err(duplicate(&key));
             }
         }
-        if target.len() > TAGS {
-            return Err(ApiError::new("TagLimitExceeded", "More than 50 tags"));
-        }
+        check_number(target)?;
     }
     Ok((instance, volume))
+}
+
+fn duplicate(key: &str) -> ApiError {
+    ApiError::value(format!("Duplicate tag key '{key}' specified."))
+}
+
+/// The tags `Tag.1.Key`, `Tag.1.Value`, …
+pub(crate) fn tag_list(params: &Params) -> Result<Tags, ApiError> {
+    let mut tags = Tags::new();
+    for tag in params.groups("Tag") {
+        let (key, value) = (tag.require("Key")?, tag.get("Value").unwrap_or_default());
+        if key.starts_with("aws:") || key.chars().count() > 128 || value.chars().count() > 256 {
+            return Err(ApiError::value(format!("Tag key or value of '{key}' is not allowed")));
+        }
+        if tags.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(duplicate(key));
+        }
+    }
+    Ok(tags)
+}
+
+/// Refuses more tags than a resource may have.
+pub(crate) fn check_number(tags: &Tags) -> Result<(), ApiError> {
+    if tags.len() > TAGS {
+        return Err(ApiError::new("TagLimitExceeded", "More than 50 tags"));
+    }
+    Ok(())
 }

@@ -33,6 +33,12 @@ struct Arguments {
     /// A terminated instance is listed for this many milliseconds.
     #[arg(long, default_value_t = 60_000)]
     terminated_ms: u64,
+    /// So many instances may exist at the same time.
+    #[arg(long, default_value_t = usize::MAX)]
+    capacity: usize,
+    /// All instances of a call have the launch index 0, as at a service that does not number them.
+    #[arg(long)]
+    unnumbered: bool,
 }
 
 impl Arguments {
@@ -44,6 +50,8 @@ impl Arguments {
             hidden: Lag::Calls(self.hidden_calls),
             pending: self.pending_ms.map_or(Lag::Calls(self.pending_calls), milliseconds),
             terminated: milliseconds(self.terminated_ms),
+            capacity: self.capacity,
+            numbered: !self.unnumbered,
             ..Options::default()
         }
     }

@@ -19,6 +19,10 @@ pub struct Options {
     pub shutting_down: Lag,
     /// How long a terminated instance is still listed.
     pub terminated: Lag,
+    /// How many instances may exist at the same time.
+    pub capacity: usize,
+    /// Whether the instances of one call are numbered, as the service does it.
+    pub numbered: bool,
     /// Access key ids that are let in.
     pub access_keys: Vec<String>,
     /// Images that exist.
@@ -43,6 +47,8 @@ impl Default for Options {
             pending: Lag::Calls(1),
             shutting_down: Lag::Calls(1),
             terminated: Lag::Time(Duration::from_secs(60)),
+            capacity: usize::MAX,
+            numbered: true,
             access_keys: texts(&["AKIDSTUB"]),
             images: texts(&["ami-12345678", "ami-0123456789abcdef0"]),
             types: texts(&["t2.micro", "t3.micro", "t3.small", "m5.large"]),

@@ -83,6 +83,7 @@ fn what_does_not_exist_is_refused() {
         (("UserData", "%%%"), "InvalidUserData.Malformed"),
         (("UserData", big.as_str()), "InvalidParameterValue"),
         (("MaxCount", "0"), "InvalidParameterValue"),
+        (("MinCount", "2"), "InvalidParameterValue"),
         (("Colour", "red"), "UnknownParameter"),
     ] {
         assert_eq!(bench.run(&[parameter]), Err(code.to_owned()), "{}", parameter.0);
@@ -106,6 +107,35 @@ fn a_token_is_answered_with_its_first_instance_even_when_that_is_dead() {
     assert_eq!(texts(&answer, "instanceId"), first);
     assert_eq!(states(&answer), ["terminated"]);
     assert_eq!(bench.cloud.audit().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_instances_of_a_call_are_numbered_and_made_all_or_none() {
+    let mut bench = Bench::new(Options { capacity: 4, ..Options::default() });
+    let three = [("MinCount", "3"), ("MaxCount", "3"), ("ClientToken", "token-1")];
+    let answer = bench.run(&three).unwrap();
+    assert_eq!(texts(&answer, "amiLaunchIndex"), ["0", "1", "2"]);
+    let listed = bench.describe();
+    assert_eq!(texts(&listed, "amiLaunchIndex"), ["0", "1", "2"]);
+    assert_eq!(texts(&listed, "reservationId"), texts(&answer, "reservationId"));
+    assert_eq!(texts(&bench.run(&three).unwrap(), "instanceId"), texts(&answer, "instanceId"));
+    let two = [("MinCount", "2"), ("MaxCount", "2")];
+    assert_eq!(bench.run(&two), Err("InstanceLimitExceeded".to_owned()));
+    assert_eq!(bench.cloud.audit().as_array().unwrap().len(), 3, "none was made");
+    let some = bench.run(&[("MinCount", "1"), ("MaxCount", "2")]).unwrap();
+    assert_eq!(texts(&some, "amiLaunchIndex"), ["0"], "as many as there is room for");
+}
+
+#[test]
+fn tags_can_be_changed_later() {
+    let mut bench = Bench::new(Options::default());
+    let id = bench.make();
+    let tag = |id: &'static str| [("ResourceId.1", id), ("Tag.1.Key", "Name"), ("Tag.1.Value", "web")];
+    let known = [("ResourceId.1", id.as_str()), ("Tag.1.Key", "Name"), ("Tag.1.Value", "web")];
+    bench.call("CreateTags", &known).unwrap();
+    assert_eq!(texts(&bench.describe(), "value"), ["web"]);
+    let unknown = bench.call("CreateTags", &tag("i-00000000"));
+    assert_eq!(unknown, Err("InvalidInstanceID.NotFound".to_owned()));
 }
 
 #[test]
