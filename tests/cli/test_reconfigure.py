@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -513,18 +514,46 @@ def test_containers_are_replaced_one_by_one_and_their_dependants_are_only_told(c
     assert len(engine.containers(infra)) == 5
 
 
-def test_a_change_of_what_is_paused_waits_and_is_not_undone(cli: Cli) -> None:
+@pytest.mark.parametrize(
+    ("hold", "words", "lift"),
+    [
+        (("protect", "shop", "worker"), "'worker' is protected by", "occopus unprotect shop worker"),
+        (("pause", "shop"), "it is paused by", "occopus resume shop"),
+    ],
+    ids=["protected", "paused"],
+)
+def test_a_change_of_what_is_held_is_refused_before_anything_is_done(
+    cli: Cli, hold: tuple[str, ...], words: str, lift: str
+) -> None:
     shop = Shop(cli, DB, worker())
+    shop.change(DB, worker(), colour="blue")
     before = shop.ids()
-    cli.run("pause", shop.id, "--reason", "look first")
-    said = shop.change(DB, worker(), colour="blue", code=1).err
-    assert "it is paused by" in said and "undone" not in said
-    assert f"to go back: occopus rollback {shop.id} 1\n" in said
+    cli.run(*hold, "--reason", "look first")
+    for refused in (
+        shop.change(DB, worker(), colour="green", code=2),
+        cli.run("rollback", "shop", "1", "--confirm", "shop", code=2),
+    ):
+        assert words in refused.err and " since 20" in refused.err and "look first" in refused.err
+        assert f"`{lift}`" in refused.err and "worker/1, worker/2" in refused.err
+    shown = cli.run("plan", "-i", "shop", "infra.yaml", "--nodes", "nodes.yaml").out
+    assert f"`{lift}`" in shown and "worker/1, worker/2" in shown
     assert shop.ids() == before
-    cli.run("resume", shop.id)
-    cli.run("maintain", shop.id)
-    assert shop.environment("worker/1")["COLOUR"] == "blue"
+    known = json.loads(cli.run("history", "shop", "--format", "json").out)["generations"]
+    assert [generation["number"] for generation in known] == [1, 2]
+    cli.run(*lift.split()[1:])
+    cli.run("rollback", "shop", "1", "--confirm", "shop")
+    assert shop.environment("worker/1")["COLOUR"] == "red"
     shop.settled()
+
+
+def test_a_replacement_that_leaves_out_what_is_protected_is_carried_out(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker(), FRONT)
+    before = shop.ids()
+    cli.run("protect", "shop", "worker", "--reason", "holds the data")
+    shop.change(DB, worker(), FRONT, options=("--exclude", "worker"), colour="blue")
+    after = shop.ids()
+    assert same(before, after, "worker/1", "worker/2", "worker/3") and before["db/1"] != after["db/1"]
+    assert shop.environment("db/1")["COLOUR"] == "blue"
 
 
 def test_a_new_instance_of_a_surge_that_fails_is_tried_once_and_leaves_no_trace(cli: Cli) -> None:

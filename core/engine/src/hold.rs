@@ -57,12 +57,23 @@ impl Hold {
         self.node.as_deref().is_none_or(|held| held == node)
     }
 
-    /// The hold in words: `'worker' is paused by alice@host: … until …: reason`.
+    /// The hold in words: `'worker' is paused by alice@host since … until …: reason`.
     pub fn describe(&self) -> String {
         let whom = self.node.as_deref().map_or_else(|| "it".to_owned(), |node| format!("'{node}'"));
         let until = self.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
         let reason = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
-        format!("{whom} is {} by {}{until}{reason}", self.kind.participle(), self.actor)
+        let (held, actor, since) = (self.kind.participle(), &self.actor, self.since);
+        format!("{whom} is {held} by {actor} since {since:.0}{until}{reason}")
+    }
+
+    /// The command that lifts it from `infra`, an identifier or a name.
+    pub fn lifted_with(&self, infra: &str) -> String {
+        match (self.kind, &self.node) {
+            (HoldKind::Pause, None) => format!("occopus resume {infra}"),
+            (HoldKind::Pause, Some(node)) => format!("occopus resume {infra} --node {node}"),
+            (HoldKind::Protect, None) => format!("occopus unprotect {infra}"),
+            (HoldKind::Protect, Some(node)) => format!("occopus unprotect {infra} {node}"),
+        }
     }
 
     /// Its identifier among the holds of an infrastructure.

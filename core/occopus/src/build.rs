@@ -10,7 +10,7 @@ use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
 use occopus_engine::hold::holds;
 use occopus_engine::ids::InfraId;
-use occopus_engine::plan::{Note, Order, Plan, Situation, plan};
+use occopus_engine::plan::{Note, Order, Plan, Situation, plan, refusal};
 use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout};
 use serde::Serialize;
 use serde_json::Value;
@@ -303,21 +303,37 @@ impl Occopus {
             self.check_unused(&name).await?;
         }
         let controller = self.controller(&prepared.infra_id, run).await?;
-        if prepared.expected.is_some() {
-            self.expect(&prepared, run.order).await?;
-        }
-        self.check_confirmed(&prepared, run.order).await?;
-        self.store_definitions(&prepared.definitions).await?;
-        let before = if prepared.exists {
-            Some(controller.reconfigure(prepared.generation, prepared.rollout).await?)
-        } else {
-            controller.begin(prepared.generation).await?;
-            None
+        let before = match self.put_in_force(&controller, prepared, run.order).await {
+            Ok(before) => before,
+            Err(error) => {
+                // Nothing was begun: others need not wait until the lease has run out.
+                controller.close().await?;
+                return Err(error);
+            }
         };
         if let Some(held) = held {
             held.forget().await?;
         }
         Ok((controller, before))
+    }
+
+    /// Makes what is prepared durable, if the world is as expected. Returns the record as it was before.
+    async fn put_in_force(
+        &self,
+        controller: &Controller<'_>,
+        prepared: Prepared,
+        order: Order,
+    ) -> Result<Option<InfraRecord>, Error> {
+        if prepared.expected.is_some() {
+            self.expect(&prepared, order).await?;
+        }
+        self.check_confirmed(&prepared, order).await?;
+        self.store_definitions(&prepared.definitions).await?;
+        if prepared.exists {
+            return Ok(Some(controller.reconfigure(prepared.generation, prepared.rollout).await?));
+        }
+        controller.begin(prepared.generation).await?;
+        Ok(None)
     }
 
     /// Refuses a name that an infrastructure has already.
@@ -361,12 +377,20 @@ impl Occopus {
         plan.notes.extend(warnings.map(|text| Note::Warning { text }));
         if prepared.exists {
             plan.notes.extend(self.extras(&situation).await?);
+            plan.notes.extend(self.refusal(&situation).map(|text| Note::Warning { text }));
         }
         plan.notes.extend(kept::remarks(&plan, &situation));
         Ok((plan, situation))
     }
 
-    /// Carries a prepared build out. A failed change of an infrastructure that was complete is undone.
+    /// Why a build would refuse to change what `situation` is: an operator holds something that would have to
+    /// be changed. `None` if nothing is in the way.
+    pub fn refusal(&self, situation: &Situation) -> Option<String> {
+        refusal(situation, &self.engine.policy)
+    }
+
+    /// Carries a prepared build out. One that would have to change what an operator holds is refused, and nothing
+    /// is changed. A failed change of an infrastructure that was complete is undone.
     /// With `rollback`, a failed or interrupted first build is destroyed again.
     pub async fn build(
         &self,
@@ -436,15 +460,13 @@ async fn undo(
     controller.shield();
     match before {
         // What could not be done yet is what later passes go on with.
-        Some(_)
-            if !interrupted
-                && (controller.is_paused().await? || controller.only_removals_are_left().await?) => {}
+        Some(_) if !interrupted && controller.has_only_to_wait().await? => {}
         Some(before) if before.completed && (!interrupted || rollback) => {
             let pass: Pass = controller.restore(&before, &mut |_, _| {}).await?;
             report.restored = true;
             report.leftovers = pass.enacted.failed;
             report.leftovers.extend(pass.plan.notes.into_iter().filter_map(|note| match note {
-                Note::Deferred { slot, text } => Some(Failed { slot, reason: text, passing: true }),
+                Note::Deferred { slot, text, .. } => Some(Failed { slot, reason: text, passing: true }),
                 Note::Warning { .. } => None,
             }));
         }

@@ -19,7 +19,7 @@ struct Advice {
 pub(crate) fn remark(survey: &Survey, note: &Note) -> String {
     let text = crate::status::note_text(note);
     let advice = match note {
-        Note::Deferred { slot, .. } => for_slot(survey, slot),
+        Note::Deferred { slot, hold, .. } => for_slot(survey, slot, hold.as_ref()),
         Note::Warning { .. } => None,
     };
     match advice {
@@ -37,13 +37,13 @@ pub(crate) fn command(survey: &Survey) -> String {
         Health::Ready => format!("occopus scale {id} NODE=COUNT, or occopus destroy {id}"),
         Health::Incomplete => {
             let deferred = survey.plan.notes.iter().filter_map(|note| match note {
-                Note::Deferred { slot, .. } => for_slot(survey, slot),
+                Note::Deferred { slot, hold, .. } => for_slot(survey, slot, hold.as_ref()),
                 Note::Warning { .. } => None,
             });
             let paused = survey.situation.holds.iter().find(|hold| hold.kind == HoldKind::Pause);
             match (deferred.map(|advice| advice.command).next(), paused) {
                 (Some(command), _) => command,
-                (None, Some(pause)) => resume(survey, pause),
+                (None, Some(pause)) => pause.lifted_with(id.as_str()),
                 (None, None) if controlled => format!("occopus events {id} --follow"),
                 (None, None) => format!("occopus maintain {id}"),
             }
@@ -53,12 +53,16 @@ pub(crate) fn command(survey: &Survey) -> String {
     }
 }
 
-/// What helps a slot that has to wait; `None` if time does.
-fn for_slot(survey: &Survey, slot: &Slot) -> Option<Advice> {
+/// What helps a slot that has to wait, for `hold` if there is one; `None` if time does.
+fn for_slot(survey: &Survey, slot: &Slot, hold: Option<&Hold>) -> Option<Advice> {
     let situation = &survey.situation;
     let id = &situation.record.id;
-    if let Some(pause) = situation.holds.pause(&slot.node) {
-        return Some(Advice { to: Some("go on with"), command: resume(survey, pause) });
+    if let Some(hold) = hold.or_else(|| situation.holds.pause(&slot.node)) {
+        let to = match hold.kind {
+            HoldKind::Pause => "go on with",
+            HoldKind::Protect => "allow it with",
+        };
+        return Some(Advice { to: Some(to), command: hold.lifted_with(id.as_str()) });
     }
     let instance = situation.instances.iter().find(|instance| instance.attempt.slot == *slot);
     let Some(instance) = instance else {
@@ -66,11 +70,6 @@ fn for_slot(survey: &Survey, slot: &Slot) -> Option<Advice> {
             .then(|| Advice { to: Some("look at it with"), command: format!("occopus events {id}") });
     };
     let state = instance.verdict.as_ref().map(|verdict| verdict.state).filter(|state| state.is_lost())?;
-    if let Some(protection) = situation.holds.protection(&slot.node) {
-        let node = protection.node.as_ref().map(|node| format!(" {node}")).unwrap_or_default();
-        let command = format!("occopus unprotect {id}{node}");
-        return Some(Advice { to: Some("allow it with"), command });
-    }
     let node = situation.generation.infrastructure.node(&slot.node);
     if node.is_some_and(|node| node.care.heal == Heal::Report) {
         return Some(Advice { to: None, command: format!("occopus replace {id} {slot}") });
@@ -81,11 +80,6 @@ fn for_slot(survey: &Survey, slot: &Slot) -> Option<Advice> {
         _ => format!("occopus logs {id} {slot}"),
     };
     Some(Advice { to: Some("look at it with"), command })
-}
-
-fn resume(survey: &Survey, pause: &Hold) -> String {
-    let node = pause.node.as_ref().map(|node| format!(" --node {node}")).unwrap_or_default();
-    format!("occopus resume {}{node}", survey.situation.record.id)
 }
 
 /// Whether an attempt to fill `slot` failed.

@@ -253,7 +253,7 @@ pub fn describe(node: &str, change: &ScaleChange) -> String {
 pub fn note_text(note: &Note) -> String {
     match note {
         Note::Warning { text } => text.clone(),
-        Note::Deferred { slot, text } => {
+        Note::Deferred { slot, text, .. } => {
             let text = text.strip_prefix(&format!("{slot} ")).unwrap_or(text);
             format!("{slot} has to wait: {text}")
         }

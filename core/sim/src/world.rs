@@ -256,10 +256,7 @@ impl World {
         self.cloud.ledger.requested(self.clock.monotonic());
         let before = controller.reconfigure(shape.generation(self.clock.wall()), rollout).await?;
         let built = controller.converge(ignore).await?;
-        if matches!(built, Built::Failed { .. })
-            && before.completed
-            && !controller.is_paused().await?
-            && !controller.only_removals_are_left().await?
+        if matches!(built, Built::Failed { .. }) && before.completed && !controller.has_only_to_wait().await?
         {
             controller.restore(&before, ignore).await?;
         }

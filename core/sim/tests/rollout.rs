@@ -9,6 +9,7 @@ use occopus_engine::control::Built;
 use occopus_engine::handler::ErrorKind;
 use occopus_engine::hold::{HoldKind, holds};
 use occopus_engine::record::{Rollout, ScaleChange};
+use occopus_engine::store::Table;
 use occopus_sim::{Call, Crash, Deed, Done, Fault, Machine, Op, Settings, Shape, When, World, simulate};
 use serde_json::json;
 
@@ -39,7 +40,7 @@ async fn built(shape: Shape, settings: Settings, seed: u64) -> World {
 }
 
 #[test]
-fn a_pause_halts_a_rollout_within_seconds_and_it_goes_on_afterwards() {
+fn a_hold_halts_a_rollout_within_seconds_and_it_goes_on_afterwards() {
     for kind in [HoldKind::Pause, HoldKind::Protect] {
         simulate(async {
             let world = built(shape(), Settings::default(), 1).await;
@@ -55,23 +56,71 @@ fn a_pause_halts_a_rollout_within_seconds_and_it_goes_on_afterwards() {
                 world.cloud.changing_calls()
             };
             let (done, calls) = tokio::join!(rolling, halting);
-            if kind == HoldKind::Protect {
-                // What is protected cannot be as described: the change is undone as far as it may be.
-                assert!(matches!(done.unwrap(), Done::Built(Built::Failed { .. })));
-                assert_eq!(versions(&world).await.iter().filter(|version| **version == 0).count(), 2);
-            } else {
-                let Done::Built(Built::Failed { failures }) = done.unwrap() else { panic!("it goes on") };
-                assert!(failures.iter().all(|failed| failed.reason.contains("is paused by")), "{failures:?}");
-                assert_eq!(world.cloud.changing_calls(), calls);
-                assert_eq!(versions(&world).await.iter().filter(|version| **version == 1).count(), 1);
-            }
+            let Done::Built(Built::Failed { failures }) = done.unwrap() else { panic!("it goes on") };
+            let reason = format!("'worker' is {} by", kind.participle());
+            assert!(failures.iter().all(|failed| failed.reason.contains(&reason)), "{failures:?}");
+            assert_eq!(world.cloud.changing_calls(), calls, "nothing more is changed, and nothing is undone");
+            assert_eq!(versions(&world).await.iter().filter(|version| **version == 1).count(), 1);
             world.lift_all().await.unwrap();
             world.perform(Op::Maintain).await.unwrap();
             world.check_settled().await.unwrap();
-            let expected = u64::from(kind == HoldKind::Pause);
-            assert_eq!(versions(&world).await, [expected; 3], "{kind:?}");
+            assert_eq!(versions(&world).await, [1; 3], "{kind:?}");
         });
     }
+}
+
+#[test]
+fn a_change_of_what_is_held_is_refused_before_anything_is_durable() {
+    for kind in [HoldKind::Pause, HoldKind::Protect] {
+        simulate(async {
+            let world = built(shape(), Settings::default(), 1).await;
+            world.perform(Op::Hold(kind, Some("worker".to_owned()))).await.unwrap();
+            let calls = world.cloud.changing_calls();
+            let process = world.process(None);
+            // The new node could be made: that would be to no purpose.
+            let change = shape().version("worker", 1).node("new", 1, 1);
+            let refused = world.perform_in(&process, renew(change.clone())).await.unwrap_err().to_string();
+            assert!(refused.contains(&format!("'worker' is {} by an operator since", kind.participle())));
+            assert!(refused.contains("worker/1, worker/2, worker/3 would have to be changed"), "{refused}");
+            let mut writes = process.life.writes();
+            writes.remove(&Table::Lease);
+            assert!(writes.is_empty() && world.cloud.changing_calls() == calls, "{writes:?}");
+            // A replacement that leaves the node out is not in its way.
+            let others = Rollout { nodes: Some(["db".to_owned()].into()), ..Rollout::default() };
+            let done = world.perform(Op::Renew(change, others)).await.unwrap();
+            assert_eq!(done, Done::Built(Built::Ready), "{kind:?}");
+            assert_eq!(versions(&world).await, [0; 3]);
+        });
+    }
+}
+
+#[test]
+fn what_is_protected_is_not_scaled_away_and_what_is_paused_is_scaled_later() {
+    simulate(async {
+        let world = built(shape().scaling("worker", 1, 9), Settings::default(), 1).await;
+        let scale = |change| Op::Scale("worker".to_owned(), vec![change]);
+        world.perform(scale(ScaleChange::Set(3))).await.unwrap();
+        world.perform(Op::Hold(HoldKind::Protect, Some("worker".to_owned()))).await.unwrap();
+        for change in [
+            ScaleChange::Remove(1),
+            ScaleChange::Set(2),
+            ScaleChange::RemoveInstance("worker/2".to_owned()),
+            ScaleChange::ReplaceInstance("worker/2".to_owned()),
+        ] {
+            let refused = world.perform(scale(change)).await.unwrap_err().to_string();
+            assert!(refused.contains("is protected by an operator"), "{refused}");
+            assert!(refused.contains("`occopus unprotect shop worker`"), "{refused}");
+        }
+        world.perform(scale(ScaleChange::Add(1))).await.unwrap();
+        assert_eq!(workers(&world).len(), 4);
+        world.lift_all().await.unwrap();
+        world.perform(Op::Hold(HoldKind::Pause, None)).await.unwrap();
+        world.perform(scale(ScaleChange::Set(2))).await.unwrap();
+        assert_eq!(workers(&world).len(), 4);
+        world.lift_all().await.unwrap();
+        world.perform(Op::Maintain).await.unwrap();
+        assert_eq!(workers(&world).len(), 2);
+    });
 }
 
 #[test]

@@ -66,6 +66,9 @@ pub(super) async fn carry_out(
     let output = &session.output;
     output.say(&headed(&prepared, &plan, output.colors_progress()));
     let confirmed = (how.leave.yes, how.leave.confirm.as_deref());
+    if let Some(refusal) = occopus.refusal(&situation) {
+        return Err(Error::Usage(refusal));
+    }
     let lost = occopus.losses(&plan, &situation);
     if prepared.exists && !may_destroy(output, &situation, &lost, confirmed).await? {
         output.say("nothing was changed");

@@ -196,7 +196,11 @@ mod tests {
                 action(0, "worker/2", create, "'worker' has 1 of 2 instances"),
                 action(1, "old/1", destroy, "node 'old' is no longer described"),
             ],
-            notes: vec![Note::Deferred { slot: Slot::new("worker", 3), text: "next try in 20 s".to_owned() }],
+            notes: vec![Note::Deferred {
+                slot: Slot::new("worker", 3),
+                text: "next try in 20 s".to_owned(),
+                hold: None,
+            }],
         };
         assert_eq!(
             text_of(&plan, false),

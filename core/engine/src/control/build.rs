@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
+use super::assess;
 use super::{Controller, OnPlan, Pass, ROUNDS};
 use crate::enact::Failed;
 use crate::error::EngineError;
 use crate::event::EventKind;
-use crate::plan::{Action, Note, What, plan};
+use crate::hold::holds;
+use crate::plan::{Action, Note, Plan, What, plan, refusal, waits_for_holds};
 use crate::record::{Generation, Goal, InfraRecord, Rollout};
 
 /// How a build ended.
@@ -56,6 +58,10 @@ impl Controller<'_> {
     /// was destroyed is refused: nothing of it is left that could be changed.
     ///
     /// With `rollout`, passes replace the instances that are outdated then.
+    ///
+    /// # Errors
+    /// If an operator holds something that would have to be changed, or if the store fails: nothing is changed
+    /// then.
     pub async fn reconfigure(
         &self,
         mut generation: Generation,
@@ -78,11 +84,24 @@ impl Controller<'_> {
         record.completed = false;
         record.rollout = rollout;
         record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
+        let named = InfraRecord { name: before.name.clone(), ..record.clone() };
+        self.require_free((named, generation.clone())).await?;
         let text = format!("description {} is in force", generation.number);
         let event = self.journal.event(EventKind::Reconfigured, None, text);
         let event = event.from_to(before.generation, generation.number);
         self.journal.put_generation(&record, &generation, vec![event]).await?;
         Ok(before)
+    }
+
+    /// Refuses a change that holds would keep from its end: it would be carried out elsewhere, to no purpose.
+    async fn require_free(&self, (record, generation): (InfraRecord, Generation)) -> Result<(), EngineError> {
+        let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
+        if holds.iter().next().is_none() {
+            return Ok(());
+        }
+        let (attempts, order) = (self.journal.attempts(), self.options.order);
+        let situation = assess(self.engine, (record, generation), attempts, holds, order, true).await;
+        refusal(&situation, &self.engine.policy).map_or(Ok(()), |why| Err(EngineError::Description(why)))
     }
 
     /// Puts the description of `before` back in force after a failed change, and removes what the
@@ -113,14 +132,15 @@ impl Controller<'_> {
         self.maintain(on_plan).await
     }
 
-    /// Whether all that is described is ready, and only what it leaves out is still to go. To undo the
-    /// change then would destroy what it made, and bring nothing back of what is gone already.
-    pub async fn only_removals_are_left(&self) -> Result<bool, EngineError> {
-        let plan = plan(&self.look(None).await?, &self.engine.policy);
+    /// Whether a change that has not come to its end stays as it is, for later passes to go on with: only
+    /// what operators hold is still to be changed, and what the description leaves out is still to go. To
+    /// undo it then would destroy what it made, and bring nothing back of what is gone already.
+    pub async fn has_only_to_wait(&self) -> Result<bool, EngineError> {
+        let Plan { actions, notes } = plan(&self.look(None).await?, &self.engine.policy);
         let removes = |action: &Action| {
             matches!(action.what, What::Destroy { .. } | What::Settle { wanted: false, .. })
         };
-        Ok(deferred(&plan.notes).is_empty() && plan.actions.iter().all(removes))
+        Ok(waits_for_holds(&notes) && actions.iter().all(removes))
     }
 
     /// Passes until everything described is ready, another try makes no sense, or the caller stops it.
@@ -170,7 +190,7 @@ pub(super) fn deferred(notes: &[Note]) -> Vec<Failed> {
     notes
         .iter()
         .filter_map(|note| match note {
-            Note::Deferred { slot, text } => {
+            Note::Deferred { slot, text, .. } => {
                 Some(Failed { slot: slot.clone(), reason: text.clone(), passing: true })
             }
             Note::Warning { .. } => None,

@@ -84,12 +84,11 @@ impl Controller<'_> {
     async fn require_unprotected(&self, record: &InfraRecord, participle: &str) -> Result<(), EngineError> {
         let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
         let Some(hold) = holds.any_protection() else { return Ok(()) };
-        let whom = hold.node.as_ref().map(|node| format!(" {node}")).unwrap_or_default();
         Err(EngineError::Description(format!(
-            "infrastructure '{}' is not {participle}: {}; lift that with `occopus unprotect {}{whom}` first",
+            "infrastructure '{}' is not {participle}: {}; lift that with `{}` first",
             record.name,
             hold.describe(),
-            record.name,
+            hold.lifted_with(&record.name),
         )))
     }
 

@@ -26,7 +26,7 @@ use crate::enact::{Enacted, enact};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::EventKind;
-use crate::hold::{HoldKind, holds};
+use crate::hold::holds;
 use crate::ids::InfraId;
 use crate::journal::Journal;
 use crate::lease::{Holder, Request, Sighting};
@@ -118,14 +118,6 @@ impl<'a> Controller<'a> {
     /// All attempts, oldest first.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.journal.attempts()
-    }
-
-    /// Whether an operator has paused the infrastructure or a part of it. A change that does not get on
-    /// because of that has not failed: it goes on when the pause is over.
-    pub async fn is_paused(&self) -> Result<bool, EngineError> {
-        let store = self.engine.store.as_ref();
-        let holds = holds(store, self.journal.infra(), self.engine.clock.wall()).await?;
-        Ok(holds.iter().any(|hold| hold.kind == HoldKind::Pause))
     }
 
     /// What the passes of this controller took so far, and what they take at least.

@@ -6,6 +6,7 @@ use crate::control::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::EventKind;
+use crate::hold::holds;
 use crate::ids::InfraId;
 use crate::journal::{Named, encode, infra_key, read, read_all};
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord, ScaleChange, ScaleRequest};
@@ -13,7 +14,11 @@ use crate::scaling::{Scaled, fold};
 use crate::store::{Batch, Key, StoreError, Table, Write};
 
 /// Registers scaling requests for the next pass, after checking that the node exists and that a named
-/// instance is one of its own. Returns notes on limits that will cut them.
+/// instance is one of its own. Returns notes on limits that will cut them. Requests for what is paused wait.
+///
+/// # Errors
+/// If the infrastructure, the node or the instance is unknown, if it is being destroyed, or if an instance would
+/// have to go that an operator protects: nothing is registered then.
 pub async fn request_scaling(
     engine: &Engine,
     infra: &InfraId,
@@ -33,6 +38,7 @@ pub async fn request_scaling(
     let target = record.targets.get(node).copied().unwrap_or(described.scaling.min);
     let earlier: Vec<ScaleChange> =
         waiting.into_iter().filter(|(_, r)| r.node == node).map(|(_, r)| r.change).collect();
+    let before = fold(node, target, described.scaling, &mine, &earlier);
     let all: Vec<ScaleChange> = earlier.iter().chain(changes).cloned().collect();
     let scaled = fold(node, target, described.scaling, &mine, &all);
     for change in changes {
@@ -48,6 +54,9 @@ pub async fn request_scaling(
                 known.join(", ")
             )));
         }
+    }
+    if takes_away(&before, &scaled, mine.len()) {
+        require_unprotected(engine, &record, node).await?;
     }
     let writes = changes
         .iter()
@@ -65,6 +74,25 @@ pub async fn request_scaling(
         other => other,
     })?;
     Ok(scaled)
+}
+
+/// Whether the requests that came `before`, with some more, destroy or replace instances that they leave
+/// alone without them. There are `living` instances.
+fn takes_away(before: &Scaled, now: &Scaled, living: usize) -> bool {
+    now.retire.len() > before.retire.len()
+        || now.replace.len() > before.replace.len()
+        || now.target < before.target && (now.target as usize) < living
+}
+
+async fn require_unprotected(engine: &Engine, record: &InfraRecord, node: &str) -> Result<(), EngineError> {
+    let holds = holds(engine.store.as_ref(), &record.id, engine.clock.wall()).await?;
+    let Some(hold) = holds.protection(node) else { return Ok(()) };
+    Err(EngineError::Description(format!(
+        "node '{node}' of '{}' keeps its instances: {}; lift that with `{}` first",
+        record.name,
+        hold.describe(),
+        hold.lifted_with(&record.name)
+    )))
 }
 
 /// Scaling requests that no pass has consumed yet, with their identifiers.

@@ -1,53 +1,80 @@
 //! Holding back: what operators keep the engine from doing is taken out of a plan, with everything that
 //! was to come behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Note, Plan, Situation, What};
-use crate::hold::Holds;
+use super::{Action, Note, Plan, Situation, What, wanted};
+use crate::engine::Policy;
+use crate::hold::{Hold, Holds};
+use crate::ids::Slot;
 use crate::record::Goal;
+
+/// Most slots that a refusal names.
+const NAMED: usize = 3;
 
 /// Whether `holds` forbid anything of `plan`, which leads to `goal`.
 pub(crate) fn forbids(holds: &Holds, goal: Goal, plan: &Plan) -> bool {
     plan.actions.iter().any(|action| forbidden(action, holds, goal).is_some())
 }
 
+/// Whether all that a plan with these `notes` leaves for later is left because of holds.
+pub(crate) fn waits_for_holds(notes: &[Note]) -> bool {
+    notes.iter().all(|note| !matches!(note, Note::Deferred { hold: None, .. }))
+}
+
+/// Why a change to `situation` cannot come to its end: what operators hold that would have to be changed, with
+/// the commands that lift the holds. `None` if nothing is in the way.
+pub fn refusal(situation: &Situation, policy: &Policy) -> Option<String> {
+    if situation.holds.iter().next().is_none() {
+        return None;
+    }
+    let goal = situation.record.goal;
+    let name = &situation.record.name;
+    let mut kept: Vec<(&Hold, BTreeSet<Slot>)> = Vec::new();
+    for action in wanted(situation, policy).actions {
+        let Some(hold) = forbidden(&action, &situation.holds, goal) else { continue };
+        match kept.iter_mut().find(|(known, _)| *known == hold) {
+            Some((_, slots)) => drop(slots.insert(action.slot)),
+            None => kept.push((hold, [action.slot].into())),
+        }
+    }
+    let reason = |(hold, slots): &(&Hold, BTreeSet<Slot>)| {
+        format!(
+            "{} would have to be changed, but {}; lift that with `{}` first",
+            listed(slots),
+            hold.describe(),
+            hold.lifted_with(name)
+        )
+    };
+    let reasons: Vec<String> = kept.iter().map(reason).collect();
+    (!reasons.is_empty()).then(|| format!("infrastructure '{name}' is not changed: {}", reasons.join("; ")))
+}
+
+/// The slots in words, the first few by name.
+fn listed(slots: &BTreeSet<Slot>) -> String {
+    let named: Vec<String> = slots.iter().take(NAMED).map(Slot::to_string).collect();
+    match slots.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// Takes the actions out of `plan` that a hold forbids. A pause does not keep from destroying the whole.
 pub(super) fn hold_back(plan: Plan, situation: &Situation) -> Plan {
-    let forbidden = |action: &Action| forbidden(action, &situation.holds, situation.record.goal);
+    let holds = kept_back(&plan, situation);
+    if holds.is_empty() {
+        return plan;
+    }
     let mut kept = Plan { actions: Vec::new(), notes: plan.notes };
     let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut reasons: BTreeMap<usize, String> = BTreeMap::new();
-    // What was to take the place of something that stays is not made.
-    for action in plan.actions.iter().filter(|action| matches!(action.what, What::Destroy { .. })) {
-        let replaces = |id: &&usize| plan.actions[**id].cause == action.cause;
-        if let Some(reason) = forbidden(action) {
-            reasons.extend(action.needs.iter().filter(replaces).map(|id| (*id, reason.clone())));
-        }
-    }
-    // Needs may point forwards, so what is held back is known only when nothing more is added.
-    loop {
-        let before = reasons.len();
-        for action in &plan.actions {
-            let reason =
-                || forbidden(action).or_else(|| action.needs.iter().find_map(|id| reasons.get(id).cloned()));
-            if !reasons.contains_key(&action.id)
-                && let Some(reason) = reason()
-            {
-                reasons.insert(action.id, reason);
-            }
-        }
-        if reasons.len() == before {
-            break;
-        }
-    }
+    // Both halves of a replacement have the same cause, and are one remark.
+    let mut told: BTreeSet<(Slot, String)> = BTreeSet::new();
     for mut action in plan.actions {
-        if let Some(reason) = reasons.get(&action.id) {
-            let text = format!("{}; {reason}", action.cause);
-            let note = Note::Deferred { slot: action.slot, text };
-            // Both halves of a replacement have the same cause.
-            if !kept.notes.contains(&note) {
-                kept.notes.push(note);
+        if let Some(hold) = holds.get(&action.id) {
+            let text = format!("{}; {}", action.cause, hold.describe());
+            if told.insert((action.slot.clone(), text.clone())) {
+                let hold = Some((*hold).clone());
+                kept.notes.push(Note::Deferred { slot: action.slot, text, hold });
             }
             continue;
         }
@@ -63,14 +90,42 @@ pub(super) fn hold_back(plan: Plan, situation: &Situation) -> Plan {
     kept
 }
 
-/// Why an action must not be done, if so.
-fn forbidden(action: &Action, holds: &Holds, goal: Goal) -> Option<String> {
+/// The actions of `plan` that are not to be done, by number, each with the hold that is the reason.
+fn kept_back<'h>(plan: &Plan, situation: &'h Situation) -> BTreeMap<usize, &'h Hold> {
+    let forbidden = |action: &Action| forbidden(action, &situation.holds, situation.record.goal);
+    let mut holds: BTreeMap<usize, &Hold> = BTreeMap::new();
+    // What was to take the place of something that stays is not made.
+    for action in plan.actions.iter().filter(|action| matches!(action.what, What::Destroy { .. })) {
+        let replaces = |id: &&usize| plan.actions[**id].cause == action.cause;
+        if let Some(hold) = forbidden(action) {
+            holds.extend(action.needs.iter().filter(replaces).map(|id| (*id, hold)));
+        }
+    }
+    // Needs may point forwards, so what is held back is known only when nothing more is added.
+    loop {
+        let before = holds.len();
+        for action in &plan.actions {
+            let hold =
+                || forbidden(action).or_else(|| action.needs.iter().find_map(|id| holds.get(id).copied()));
+            if !holds.contains_key(&action.id)
+                && let Some(hold) = hold()
+            {
+                holds.insert(action.id, hold);
+            }
+        }
+        if holds.len() == before {
+            return holds;
+        }
+    }
+}
+
+/// The hold because of which an action must not be done, if so.
+fn forbidden<'h>(action: &Action, holds: &'h Holds, goal: Goal) -> Option<&'h Hold> {
     let node = action.slot.node.as_str();
     let paused = || holds.pause(node).filter(|_| goal == Goal::Present);
-    let hold = match action.what {
+    match action.what {
         What::Await { .. } => None,
         What::Destroy { .. } | What::Settle { wanted: false, .. } => holds.protection(node).or_else(paused),
         What::Create { .. } | What::Settle { wanted: true, .. } | What::Adopt { .. } => paused(),
-    };
-    hold.map(crate::hold::Hold::describe)
+    }
 }

@@ -13,13 +13,14 @@ use serde::Serialize;
 use crate::drift;
 use crate::engine::Policy;
 use crate::handler::Found;
-use crate::hold::Holds;
+use crate::hold::{Hold, Holds};
 use crate::ids::{AttemptId, Slot};
 use crate::judge::{InstanceState, Verdict};
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord};
 use crate::topology::Topology;
 
-pub(crate) use held::forbids;
+pub use held::refusal;
+pub(crate) use held::{forbids, waits_for_holds};
 
 /// In which order independent instances are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +144,9 @@ pub enum Note {
         slot: Slot,
         /// Why, and until when.
         text: String,
+        /// What an operator put there to keep it from being done.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hold: Option<Hold>,
     },
 }
 
@@ -188,13 +192,17 @@ impl fmt::Display for Action {
     }
 }
 
-/// Plans the way from the situation to the goal.
-pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
-    let plan = match situation.record.goal {
+/// The way from the situation to the goal as if nothing were held.
+fn wanted(situation: &Situation, policy: &Policy) -> Plan {
+    match situation.record.goal {
         Goal::Present => present::plan(situation, policy),
         Goal::Absent => absent::plan(situation),
-    };
-    let mut plan = held::hold_back(plan, situation);
+    }
+}
+
+/// Plans the way from the situation to the goal.
+pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
+    let mut plan = held::hold_back(wanted(situation, policy), situation);
     plan.notes.extend(drift::notes(situation));
     plan
 }

@@ -427,7 +427,7 @@ impl<'a> Planner<'a> {
     }
 
     fn defer(&mut self, slot: Slot, text: String) -> Path {
-        let note = Note::Deferred { slot, text };
+        let note = Note::Deferred { slot, text, hold: None };
         // Several that are to come to the same slot wait for the same reason.
         if self.plan.notes.last() != Some(&note) {
             self.plan.notes.push(note);

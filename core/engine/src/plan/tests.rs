@@ -121,7 +121,7 @@ fn lines(situation: &Situation) -> Vec<String> {
         line
     };
     let note = |note: &Note| match note {
-        Note::Deferred { slot, text } => format!("later {slot}: {text}"),
+        Note::Deferred { slot, text, .. } => format!("later {slot}: {text}"),
         Note::Warning { text } => format!("warning: {text}"),
     };
     plan.actions.iter().map(action).chain(plan.notes.iter().map(note)).collect()
@@ -413,7 +413,7 @@ fn a_paused_node_is_left_alone_and_so_is_what_waits_for_it() {
     };
     let plan = lines(&situation);
     assert_eq!(plan[..2], ["0 destroy db/1: db/1 is Dead", "1 create db/1 on sim: db/1 is Dead [needs [0]]"]);
-    let reason = "'worker' is paused by ann: migration";
+    let reason = "'worker' is paused by ann since 1970-01-01T00:00:00Z: migration";
     assert_eq!(plan[2], format!("later worker/1: worker/1 is Dead; {reason}"));
     assert!(plan[3..].iter().all(|line| line.starts_with("later ") && line.ends_with(reason)), "{plan:?}");
     assert!(plan.iter().any(|line| line.starts_with("later front/1")), "{plan:?}");
@@ -443,7 +443,10 @@ fn what_is_protected_is_neither_replaced_nor_scaled_away_but_still_filled() {
     let plan = lines(&protected);
     assert!(plan.iter().all(|line| !line.contains("destroy")), "{plan:?}");
     assert!(
-        plan.contains(&"later db/1: db/1 is Dead; it is protected by ann: migration".to_owned()),
+        plan.contains(
+            &"later db/1: db/1 is Dead; it is protected by ann since 1970-01-01T00:00:00Z: migration"
+                .to_owned()
+        ),
         "{plan:?}"
     );
     let mut shrinking = situation(&[
@@ -455,10 +458,35 @@ fn what_is_protected_is_neither_replaced_nor_scaled_away_but_still_filled() {
     ]);
     shrinking.holds = held(HoldKind::Protect, Some("worker"));
     edit(&mut shrinking, "worker/2", |i| i.attempt.retire = Some(Cause("it was named".to_owned())));
-    assert_eq!(lines(&shrinking), ["later worker/2: it was named; 'worker' is protected by ann: migration"]);
+    let kept =
+        "later worker/2: it was named; 'worker' is protected by ann since 1970-01-01T00:00:00Z: migration";
+    assert_eq!(lines(&shrinking), [kept]);
     let mut growing = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
     growing.holds = held(HoldKind::Protect, None);
     assert_eq!(lines(&growing), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
+}
+
+#[test]
+fn a_change_is_refused_with_all_that_is_held_and_in_its_way() {
+    let refusal = |situation: &Situation| refusal(situation, &Policy::default());
+    let mut shrinking =
+        situation(&[("db/1", Ready), ("worker/1", Ready), ("worker/2", Ready), ("front/1", Ready)]);
+    shrinking.generation.infrastructure.nodes.retain(|node| node.name != "front" && node.name != "worker");
+    assert_eq!(refusal(&shrinking), None);
+    // What is held and stays is in nobody's way.
+    shrinking.holds = held(HoldKind::Protect, Some("db"));
+    assert_eq!(refusal(&shrinking), None);
+    shrinking.holds = held(HoldKind::Protect, Some("worker"));
+    assert_eq!(
+        refusal(&shrinking).unwrap(),
+        "infrastructure 'shop' is not changed: worker/1, worker/2 would have to be changed, but 'worker' is \
+         protected by ann since 1970-01-01T00:00:00Z: migration; lift that with `occopus unprotect shop worker` \
+         first"
+    );
+    shrinking.holds = held(HoldKind::Pause, None);
+    let said = refusal(&shrinking).unwrap();
+    assert!(said.contains("front/1, worker/1, worker/2 would have"), "{said}");
+    assert!(said.contains("it is paused by ann") && said.contains("`occopus resume shop`"), "{said}");
 }
 
 #[test]
