@@ -554,6 +554,7 @@ def test_a_replacement_that_leaves_out_what_is_protected_is_carried_out(cli: Cli
     after = shop.ids()
     assert same(before, after, "worker/1", "worker/2", "worker/3") and before["db/1"] != after["db/1"]
     assert shop.environment("db/1")["COLOUR"] == "blue"
+    cli.run("unprotect", "shop", "worker")
 
 
 def test_a_new_instance_of_a_surge_that_fails_is_tried_once_and_leaves_no_trace(cli: Cli) -> None:

@@ -93,6 +93,11 @@ impl Holds {
         Self(all.into_iter().filter(|hold| hold.until.is_none_or(|until| now < until)).collect())
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Hold> {
         self.0.iter()

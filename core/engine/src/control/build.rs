@@ -96,7 +96,7 @@ impl Controller<'_> {
     /// Refuses a change that holds would keep from its end: it would be carried out elsewhere, to no purpose.
     async fn require_free(&self, (record, generation): (InfraRecord, Generation)) -> Result<(), EngineError> {
         let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
-        if holds.iter().next().is_none() {
+        if holds.is_empty() {
             return Ok(());
         }
         let (attempts, order) = (self.journal.attempts(), self.options.order);

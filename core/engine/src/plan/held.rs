@@ -25,7 +25,7 @@ pub(crate) fn waits_for_holds(notes: &[Note]) -> bool {
 /// Why a change to `situation` cannot come to its end: what operators hold that would have to be changed, with
 /// the commands that lift the holds. `None` if nothing is in the way.
 pub fn refusal(situation: &Situation, policy: &Policy) -> Option<String> {
-    if situation.holds.iter().next().is_none() {
+    if situation.holds.is_empty() {
         return None;
     }
     let goal = situation.record.goal;
