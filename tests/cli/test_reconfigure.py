@@ -340,10 +340,6 @@ def test_what_is_lost_is_told_before_and_needs_a_word_that_fits(cli: Cli) -> Non
         refused = cli.run(*command, *options, code=2).err
         assert "destroys or replaces 4 instances of 4" in refused and "local disks is lost" in refused
         assert "worker/2 (process" in refused and "--confirm shop" in refused
-    cli.run("pause", shop.id, "--reason", "look first")
-    later = cli.run(*command, "--yes", code=2).err
-    assert "destroys or replaces 4 instances of 4" in later, "what a pause keeps for later counts, too"
-    cli.run("resume", shop.id)
     assert "called 'shop'" in cli.run(*command, "--confirm", "shop2", code=2).err
     assert cli.run(*command, "--only", "db", "--yes").code == 0, "one of four needs no more than --yes"
     assert same(before, shop.ids(), "worker/1", "worker/2", "worker/3")

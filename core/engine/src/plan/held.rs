@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Note, Plan, Situation, What, wanted};
+use super::{Action, Note, Plan, Situation, What, unhindered};
 use crate::engine::Policy;
 use crate::hold::{Hold, Holds};
 use crate::ids::Slot;
@@ -31,7 +31,7 @@ pub fn refusal(situation: &Situation, policy: &Policy) -> Option<String> {
     let goal = situation.record.goal;
     let name = &situation.record.name;
     let mut kept: Vec<(&Hold, BTreeSet<Slot>)> = Vec::new();
-    for action in wanted(situation, policy).actions {
+    for action in unhindered(situation, policy).actions {
         let Some(hold) = forbidden(&action, &situation.holds, goal) else { continue };
         match kept.iter_mut().find(|(known, _)| *known == hold) {
             Some((_, slots)) => drop(slots.insert(action.slot)),

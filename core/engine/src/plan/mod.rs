@@ -192,17 +192,13 @@ impl fmt::Display for Action {
     }
 }
 
-/// The way from the situation to the goal as if nothing were held.
-fn wanted(situation: &Situation, policy: &Policy) -> Plan {
-    match situation.record.goal {
-        Goal::Present => present::plan(situation, policy),
-        Goal::Absent => absent::plan(situation),
-    }
-}
-
 /// Plans the way from the situation to the goal.
 pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
-    let mut plan = held::hold_back(wanted(situation, policy), situation);
+    let plan = match situation.record.goal {
+        Goal::Present => present::plan(situation, policy),
+        Goal::Absent => absent::plan(situation),
+    };
+    let mut plan = held::hold_back(plan, situation);
     plan.notes.extend(drift::notes(situation));
     plan
 }
