@@ -30,7 +30,12 @@ pub struct Infrastructure {
 }
 
 impl Infrastructure {
-    /// The node called `name`.
+    /// The nodes by their names, for whoever looks up many.
+    pub fn by_name(&self) -> BTreeMap<&str, &Node> {
+        self.nodes.iter().map(|node| (node.name.as_str(), node)).collect()
+    }
+
+    /// The node called `name`; looks through all of them.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)
     }

@@ -16,7 +16,11 @@ use words::compare;
 /// `None` if it is what would be made today. Compared is the description with its references to secrets,
 /// not what they or the templates come to.
 pub fn outdated(generation: &Generation, attempt: &Attempt) -> Option<Vec<String>> {
-    let node = generation.infrastructure.node(&attempt.slot.node)?;
+    outdated_as(generation, generation.infrastructure.node(&attempt.slot.node)?, attempt)
+}
+
+/// As [`outdated`], for an instance of `node`, which is described in `generation`.
+pub fn outdated_as(generation: &Generation, node: &Node, attempt: &Attempt) -> Option<Vec<String>> {
     let candidates = generation.candidates(node, attempt.slot.index);
     if candidates
         .iter()
@@ -85,9 +89,10 @@ pub fn between(old: &Generation, new: &Generation) -> Vec<Change> {
     if !differs.is_empty() {
         changes.push(Change::Infrastructure { differs });
     }
+    let (before, after) = (old.infrastructure.by_name(), new.infrastructure.by_name());
     for node in &new.infrastructure.nodes {
         let name = node.name.clone();
-        match old.infrastructure.node(&name) {
+        match before.get(name.as_str()) {
             None => changes.push(Change::Added { node: name }),
             Some(before) => {
                 let differs = of_a_node((old, before), (new, node));
@@ -97,8 +102,7 @@ pub fn between(old: &Generation, new: &Generation) -> Vec<Change> {
             }
         }
     }
-    let removed =
-        old.infrastructure.nodes.iter().filter(|node| new.infrastructure.node(&node.name).is_none());
+    let removed = old.infrastructure.nodes.iter().filter(|node| !after.contains_key(node.name.as_str()));
     changes.extend(removed.map(|node| Change::Removed { node: node.name.clone() }));
     changes
 }

@@ -169,6 +169,17 @@ impl Topology {
         self.levels = levels;
     }
 
+    /// For each node those that wait for it, directly.
+    pub fn dependants(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut dependants: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (node, waits_for) in &self.waits_for {
+            for dependee in waits_for {
+                dependants.entry(dependee).or_default().push(node);
+            }
+        }
+        dependants
+    }
+
     /// The nodes that must be ready before `node` is started.
     pub fn waits_for(&self, node: &str) -> impl Iterator<Item = &String> {
         self.waits_for.get(node).into_iter().flatten()

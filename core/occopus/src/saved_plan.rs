@@ -204,7 +204,7 @@ impl Occopus {
         let (plan, situation) = self.preview(prepared, order).await?;
         let Some(expected) = &prepared.expected else { return Ok((plan, situation)) };
         let mut moved = expected.world.differences(&self.world(&situation).await?);
-        if moved.is_empty() && actions(&expected.plan) != actions(&json!(plan)) {
+        if moved.is_empty() && work(&expected.plan) != work(&json!(plan)) {
             moved.push("what is planned now is something else:".to_owned());
             moved.extend(plan.actions.iter().map(ToString::to_string));
         }
@@ -231,13 +231,13 @@ impl Occopus {
     }
 }
 
-/// The actions of a plan without their causes, which may tell the time.
-fn actions(plan: &Value) -> Vec<Value> {
+/// The actions of a plan without their causes, which may tell the time, and the barriers among them.
+fn work(plan: &Value) -> (Vec<Value>, &Value) {
     let mut actions = plan["actions"].as_array().cloned().unwrap_or_default();
     for action in actions.iter_mut().filter_map(Value::as_object_mut) {
         action.remove("cause");
     }
-    actions
+    (actions, &plan["barriers"])
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What the engine itself costs, for `benches/engine.py`, which counts the instructions:
 //!
 //! - `cost plan NODES TIMES` orders and plans a description of so many nodes;
+//! - `cost destroy NODES TIMES` plans to destroy one instance of each of so many nodes;
+//! - `cost difference NODES TIMES` compares two descriptions of so many nodes;
 //! - `cost pass INSTANCES TIMES` looks after so many ready instances;
+//! - `cost build INSTANCES TIMES` builds so many, half of them behind the other half, and destroys them again;
 //! - `cost journal INSTANCES` builds so many, and prints what was written for each.
 //!
 //! The difference between one time and two is what it costs without the preparations. The last line tells the
@@ -15,15 +18,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use occopus_engine::control::Built;
+use occopus_engine::control::{Built, Demolished};
+use occopus_engine::difference::between;
 use occopus_engine::engine::Policy;
 use occopus_engine::handler::{Identity, ProviderId};
 use occopus_engine::health::{CheckResult, CheckTarget, HealthChecker};
 use occopus_engine::hold::Holds;
 use occopus_engine::ids::{AttemptId, InfraId, NodeId, Slot, StoreId};
 use occopus_engine::journal::{encode, infra_key, read_all};
-use occopus_engine::plan::{Order, Situation, plan};
-use occopus_engine::record::{Attempt, Goal, InfraRecord};
+use occopus_engine::plan::{Instance, Order, Situation, plan};
+use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord};
 use occopus_engine::store::{Batch, Key, Record, Store, StoreError, Table, Write};
 use occopus_engine::topology::Topology;
 use occopus_sim::{Done, Op, Process, Settings, Shape, SimContext, World, simulate};
@@ -33,17 +37,22 @@ fn main() {
     let number = |place: usize| words.get(place).and_then(|word| word.parse().ok()).unwrap_or(1);
     match words.first().map(String::as_str) {
         Some("plan") => plan_nodes(number(1), number(2)),
+        Some("destroy") => destroy_nodes(number(1), number(2)),
+        Some("difference") => compare_nodes(number(1), number(2)),
+        Some("build") => (0..number(2)).for_each(|_| simulate(build_of(number(1)))),
         Some("pass") => simulate(pass_over(number(1), number(2))),
         Some("journal") => simulate(journal_of(number(1))),
-        _ => println!("usage: cost plan NODES TIMES | pass INSTANCES TIMES | journal INSTANCES"),
+        _ => println!(
+            "usage: cost plan|destroy|difference NODES TIMES | pass|build INSTANCES TIMES | journal INSTANCES"
+        ),
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     println!("peak memory {}", peak.trim());
 }
 
-/// Plans the first pass over fifty layers, in which each node waits for two of the layer before.
-fn plan_nodes(nodes: usize, times: usize) {
+/// Fifty layers, in which each node waits for two of the layer before.
+fn layers(nodes: usize) -> Shape {
     let name = |index: usize| format!("node-{index:06}");
     let width = (nodes / 50).max(1);
     let mut shape = Shape::new("bench");
@@ -56,25 +65,79 @@ fn plan_nodes(nodes: usize, times: usize) {
             shape = shape.needs(&name(index), &name(before + (index + step) % width));
         }
     }
-    let now = Timestamp::UNIX_EPOCH;
-    let generation = shape.generation(now);
+    shape
+}
+
+/// What there is of `generation`, of which nothing was made yet.
+fn nothing_of(generation: &Generation) -> Situation {
+    let now = generation.created_at;
+    Situation {
+        now,
+        record: record(&InfraId::from("bench"), now),
+        generation: generation.clone(),
+        topology: Topology::of(generation, &SimContext),
+        instances: Vec::new(),
+        closed: Vec::new(),
+        late: Vec::new(),
+        order: Order::Parallel,
+        holds: Holds::default(),
+        eager: Some(now),
+    }
+}
+
+/// Plans the first pass.
+fn plan_nodes(nodes: usize, times: usize) {
+    let generation = layers(nodes).generation(Timestamp::UNIX_EPOCH);
     for _ in 0..times {
-        let topology = Topology::of(&generation, &SimContext);
-        let record = record(&InfraId::from("bench"), now);
-        let situation = Situation {
-            now,
-            record,
-            generation: generation.clone(),
-            topology,
-            instances: Vec::new(),
-            closed: Vec::new(),
-            late: Vec::new(),
-            order: Order::Parallel,
-            holds: Holds::default(),
-            eager: Some(now),
-        };
+        assert_eq!(plan(&nothing_of(&generation), &Policy::default()).actions.len(), nodes);
+    }
+}
+
+/// Plans to destroy what was made of all nodes.
+fn destroy_nodes(nodes: usize, times: usize) {
+    let generation = layers(nodes).generation(Timestamp::UNIX_EPOCH);
+    let mut situation = nothing_of(&generation);
+    situation.record.goal = Goal::Absent;
+    let model = simulate(built_attempt());
+    situation.instances = generation
+        .infrastructure
+        .nodes
+        .iter()
+        .map(|node| {
+            let slot = Slot::new(&node.name, 1);
+            let attempt = Attempt { id: AttemptId::from(node.name.as_str()), slot, ..model.clone() };
+            Instance { attempt, verdict: None }
+        })
+        .collect();
+    for _ in 0..times {
         assert_eq!(plan(&situation, &Policy::default()).actions.len(), nodes);
     }
+}
+
+/// Compares a description with one in which the dependencies are others and the last node has another name.
+fn compare_nodes(nodes: usize, times: usize) {
+    let old = layers(nodes).generation(Timestamp::UNIX_EPOCH);
+    let mut new = old.clone();
+    new.infrastructure.dependencies.pop();
+    if let Some(last) = new.infrastructure.nodes.last_mut() {
+        last.name = "another".to_owned();
+    }
+    for _ in 0..times {
+        assert_eq!(between(&old, &new).len(), 3);
+    }
+}
+
+/// Builds so many instances, half of them behind the other half, and destroys them.
+async fn build_of(instances: usize) {
+    let half = u32::try_from(instances / 2).unwrap_or(u32::MAX);
+    let shape = Shape::new("bench").node("db", half, half).node("worker", half, half).needs("worker", "db");
+    let world = World::new(1, at_once(), shape);
+    let mut process = world.process(None);
+    process.engine.health = Arc::new(AllWell);
+    let built = world.perform_in(&process, Op::Build).await.expect("a store that works");
+    assert_eq!(built, Done::Built(Built::Ready));
+    let gone = world.perform_in(&process, Op::Destroy).await.expect("a store that works");
+    assert_eq!(gone, Done::Demolished(Demolished::Gone));
 }
 
 fn record(infra: &InfraId, now: Timestamp) -> InfraRecord {
@@ -101,14 +164,18 @@ impl HealthChecker for AllWell {
     }
 }
 
-fn world(instances: u32) -> World {
-    let settings = Settings {
+/// A cloud that answers at once.
+fn at_once() -> Settings {
+    Settings {
         latency: (Duration::ZERO, Duration::ZERO),
         boot: (Duration::ZERO, Duration::ZERO),
         visibility: Duration::ZERO,
         ..Settings::default()
-    };
-    World::new(1, settings, Shape::new("bench").node("worker", 1, instances))
+    }
+}
+
+fn world(instances: u32) -> World {
+    World::new(1, at_once(), Shape::new("bench").node("worker", 1, instances))
 }
 
 async fn pass_over(instances: usize, times: usize) {
@@ -127,11 +194,22 @@ async fn pass_over(instances: usize, times: usize) {
     assert_eq!(world.cloud.alive().len(), instances);
 }
 
-/// Makes so many of the one instance, at the cloud and in the records, without building them.
-async fn multiply(world: &World, instances: usize) {
+async fn first_attempt(world: &World) -> Attempt {
     let attempts: Vec<(String, Attempt)> =
         read_all(&world.records, Table::Attempt, world.infra.as_str()).await.expect("a store that works");
-    let (_, model) = attempts.into_iter().next().expect("the instance that was built");
+    attempts.into_iter().next().expect("the instance that was built").1
+}
+
+/// The record of an instance that is ready.
+async fn built_attempt() -> Attempt {
+    let world = world(1);
+    assert_eq!(world.perform(Op::Build).await.expect("a store that works"), Done::Built(Built::Ready));
+    first_attempt(&world).await
+}
+
+/// Makes so many of the one instance, at the cloud and in the records, without building them.
+async fn multiply(world: &World, instances: usize) {
+    let model = first_attempt(world).await;
     let mut writes = Vec::new();
     for index in 2..=u32::try_from(instances).unwrap_or(u32::MAX) {
         let mut attempt = model.clone();

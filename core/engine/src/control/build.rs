@@ -136,7 +136,7 @@ impl Controller<'_> {
     /// what operators hold is still to be changed, and what the description leaves out is still to go. To
     /// undo it then would destroy what it made, and bring nothing back of what is gone already.
     pub async fn has_only_to_wait(&self) -> Result<bool, EngineError> {
-        let Plan { actions, notes } = plan(&self.look(None).await?, &self.engine.policy);
+        let Plan { actions, notes, .. } = plan(&self.look(None).await?, &self.engine.policy);
         let removes = |action: &Action| {
             matches!(action.what, What::Destroy { .. } | What::Settle { wanted: false, .. })
         };

@@ -154,9 +154,8 @@ impl Controller<'_> {
             self.journal.insert(attempt, vec![event]).await?;
         }
         let what = What::Destroy { attempt: id, failed: false, found: Some(found.clone()) };
-        let action =
-            Action { id: 0, slot: slot.clone(), what, cause, needs: Vec::new(), follows: Vec::new() };
-        let plan = Plan { actions: vec![action], notes: Vec::new() };
+        let action = Action::new(0, slot.clone(), what, cause);
+        let plan = Plan { actions: vec![action], ..Plan::default() };
         let nothing = no_generation(&record);
         enact(self.engine, &self.journal, (&record, &nothing), &plan, &self.options.stop).await
     }

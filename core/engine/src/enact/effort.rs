@@ -80,15 +80,12 @@ mod tests {
     use super::*;
 
     fn plan(needs: &[&[usize]]) -> Plan {
+        let what = What::Await { attempt: AttemptId::from("x") };
         let action = |(id, needs): (usize, &&[usize])| Action {
-            id,
-            slot: Slot::new("a", 1),
-            what: What::Await { attempt: AttemptId::from("x") },
-            cause: Cause(String::new()),
             needs: needs.to_vec(),
-            follows: Vec::new(),
+            ..Action::new(id, Slot::new("a", 1), what.clone(), Cause(String::new()))
         };
-        Plan { actions: needs.iter().enumerate().map(action).collect(), notes: Vec::new() }
+        Plan { actions: needs.iter().enumerate().map(action).collect(), ..Plan::default() }
     }
 
     fn spent(call: u64, waiting: u64) -> Spent {

@@ -3,42 +3,20 @@
 
 use std::time::Duration;
 
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Vertex, vertices};
 
 /// The actions of a plan that have not started yet.
 pub(super) struct Schedule<'p> {
     actions: &'p [Action],
-    waiting: Vec<Waiting>,
-}
-
-/// One action as the others see it.
-#[derive(Default, Clone)]
-struct Waiting {
-    /// Prerequisites that are not fulfilled yet.
-    open: usize,
-    /// Actions that need this one to succeed.
-    needed_by: Vec<usize>,
-    /// Actions that need this one to end.
-    followed_by: Vec<usize>,
-    started: bool,
-}
-
-impl Waiting {
-    /// The actions that wait for this one.
-    fn behind(&self) -> impl Iterator<Item = usize> {
-        self.needed_by.iter().chain(&self.followed_by).copied()
-    }
+    /// The actions, and behind them the barriers; each waits for what is not fulfilled yet.
+    vertices: Vec<Vertex>,
+    started: Vec<bool>,
 }
 
 impl<'p> Schedule<'p> {
     pub(super) fn of(plan: &'p Plan) -> Self {
-        let mut waiting = vec![Waiting::default(); plan.actions.len()];
-        for action in &plan.actions {
-            waiting[action.id].open = action.needs.len() + action.follows.len();
-            action.needs.iter().for_each(|id| waiting[*id].needed_by.push(action.id));
-            action.follows.iter().for_each(|id| waiting[*id].followed_by.push(action.id));
-        }
-        Self { actions: &plan.actions, waiting }
+        let started = vec![false; plan.actions.len()];
+        Self { actions: &plan.actions, vertices: vertices(plan), started }
     }
 
     /// All actions of the plan.
@@ -49,47 +27,58 @@ impl<'p> Schedule<'p> {
     /// For each action how long the way is from its start to the end of all that waits for it, when each
     /// takes what `takes` says.
     pub(super) fn remaining(&self, takes: impl Fn(&Action) -> Duration) -> Vec<Duration> {
-        let mut open: Vec<usize> = self.waiting.iter().map(|waiting| waiting.open).collect();
+        let behind = |id: usize| {
+            let Vertex { needed_by, followed_by, .. } = &self.vertices[id];
+            needed_by.iter().chain(followed_by).copied()
+        };
+        let mut open: Vec<usize> = self.vertices.iter().map(|vertex| vertex.waits_for).collect();
         let mut order: Vec<usize> = (0..open.len()).filter(|id| open[*id] == 0).collect();
         let mut next = 0;
-        while let Some(waiting) = order.get(next).map(|id| &self.waiting[*id]) {
+        while let Some(id) = order.get(next).copied() {
             next += 1;
-            for id in waiting.behind() {
+            for id in behind(id) {
                 open[id] -= 1;
                 if open[id] == 0 {
                     order.push(id);
                 }
             }
         }
-        let mut remaining = vec![Duration::ZERO; self.actions.len()];
+        let mut remaining = vec![Duration::ZERO; self.vertices.len()];
         for id in order.into_iter().rev() {
-            let behind = self.waiting[id].behind().map(|id| remaining[id]).max().unwrap_or_default();
-            remaining[id] = takes(&self.actions[id]) + behind;
+            // To pass a barrier takes no time.
+            let own = self.actions.get(id).map(&takes).unwrap_or_default();
+            remaining[id] = own + behind(id).map(|id| remaining[id]).max().unwrap_or_default();
         }
+        remaining.truncate(self.actions.len());
         remaining
     }
 
     /// The actions that wait for nothing.
     pub(super) fn first(&self) -> Vec<&'p Action> {
-        self.actions.iter().filter(|action| self.waiting[action.id].open == 0).collect()
+        self.actions.iter().filter(|action| self.vertices[action.id].waits_for == 0).collect()
     }
 
     /// Takes down that an action has been started.
     pub(super) fn started(&mut self, action: &Action) {
-        self.waiting[action.id].started = true;
+        self.started[action.id] = true;
     }
 
     /// Takes down that an action has ended, and returns those that waited only for it.
     pub(super) fn ended(&mut self, action: &Action, succeeded: bool) -> Vec<&'p Action> {
-        let mut freed = std::mem::take(&mut self.waiting[action.id].followed_by);
+        let mut freed = std::mem::take(&mut self.vertices[action.id].followed_by);
         if succeeded {
-            freed.append(&mut self.waiting[action.id].needed_by);
+            freed.append(&mut self.vertices[action.id].needed_by);
         }
         let mut startable = Vec::new();
-        for id in freed {
-            self.waiting[id].open -= 1;
-            if self.waiting[id].open == 0 {
-                startable.push(&self.actions[id]);
+        while let Some(id) = freed.pop() {
+            self.vertices[id].waits_for -= 1;
+            if self.vertices[id].waits_for > 0 {
+                continue;
+            }
+            match self.actions.get(id) {
+                Some(action) => startable.push(action),
+                // A barrier that is reached frees what stands behind it.
+                None => freed.append(&mut self.vertices[id].needed_by),
             }
         }
         startable.sort_by_key(|action| action.id);
@@ -98,28 +87,30 @@ impl<'p> Schedule<'p> {
 
     /// The actions that have not been started, in the order of the plan.
     pub(super) fn left(&self) -> impl Iterator<Item = &'p Action> {
-        self.actions.iter().filter(|action| !self.waiting[action.id].started)
+        self.actions.iter().filter(|action| !self.started[action.id])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::ids::{AttemptId, Slot};
-    use crate::plan::What;
+    use crate::plan::{Barrier, What};
     use crate::record::Cause;
 
     use super::*;
 
     fn plan(prerequisites: &[(&[usize], &[usize])]) -> Plan {
         let action = |(id, (needs, follows)): (usize, &(&[usize], &[usize]))| Action {
-            id,
-            slot: Slot::new("a", 1),
-            what: What::Await { attempt: AttemptId::from("x") },
-            cause: Cause(String::new()),
             needs: needs.to_vec(),
             follows: follows.to_vec(),
+            ..Action::new(
+                id,
+                Slot::new("a", 1),
+                What::Await { attempt: AttemptId::from("x") },
+                Cause(String::new()),
+            )
         };
-        Plan { actions: prerequisites.iter().enumerate().map(action).collect(), notes: Vec::new() }
+        Plan { actions: prerequisites.iter().enumerate().map(action).collect(), ..Plan::default() }
     }
 
     fn ids<'p>(actions: impl IntoIterator<Item = &'p Action>) -> Vec<usize> {
@@ -153,5 +144,25 @@ mod tests {
         assert_eq!(ids(startable.clone()), [2]);
         schedule.started(startable[0]);
         assert_eq!(ids(schedule.left()), [1]);
+    }
+
+    #[test]
+    fn a_barrier_is_reached_when_all_before_it_is_done_and_takes_no_time() {
+        let mut plan = plan(&[(&[], &[]), (&[], &[]), (&[], &[]), (&[], &[])]);
+        plan.barriers = vec![
+            Barrier { needs: vec![0], follows: vec![1], behind: Vec::new() },
+            Barrier { behind: vec![0], ..Barrier::default() },
+        ];
+        plan.actions[2].behind = vec![1];
+        plan.actions[3].behind = vec![0, 1];
+        let takes = |action: &Action| Duration::from_secs([1, 10, 2, 3][action.id]);
+        assert_eq!(Schedule::of(&plan).remaining(takes), [4, 13, 2, 3].map(Duration::from_secs));
+        let mut schedule = Schedule::of(&plan);
+        assert_eq!(ids(schedule.first()), [0, 1]);
+        assert!(schedule.ended(&plan.actions[0], true).is_empty());
+        assert_eq!(ids(schedule.ended(&plan.actions[1], false)), [2, 3]);
+        let mut schedule = Schedule::of(&plan);
+        assert!(schedule.ended(&plan.actions[0], false).is_empty());
+        assert!(schedule.ended(&plan.actions[1], true).is_empty(), "what it needs has failed");
     }
 }

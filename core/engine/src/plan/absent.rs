@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::graph::Behind;
 use super::{Plan, Situation, What};
 use crate::record::{Cause, Phase};
 
@@ -43,11 +44,22 @@ pub(super) fn dependants_first(
     plan: &mut Plan,
     destroys: &BTreeMap<&str, Vec<usize>>,
 ) {
-    for (dependent, numbers) in destroys {
-        for (dependee, later) in destroys {
-            if dependent != dependee && situation.topology.reaches(dependent, dependee) {
-                later.iter().for_each(|later| plan.actions[*later].follows.extend(numbers));
-            }
+    if destroys.len() < 2 {
+        return;
+    }
+    let dependants = situation.topology.dependants();
+    // What stands before the moment at which a node and all that depends on it is gone.
+    let mut gone: BTreeMap<&str, Behind> = BTreeMap::new();
+    for node in situation.topology.order.iter().rev().map(String::as_str) {
+        let mut before = Behind::default();
+        let dependants = dependants.get(node).into_iter().flatten();
+        dependants.filter_map(|name| gone.get(name)).for_each(|earlier| before.extend(earlier));
+        let mine = destroys.get(node).map_or(&[][..], Vec::as_slice);
+        if mine.len() > 1 {
+            before = plan.joined(before);
         }
+        mine.iter().for_each(|number| plan.put_behind(*number, &before));
+        before.extend(&Behind::following(mine));
+        gone.insert(node, plan.joined(before));
     }
 }

@@ -1,9 +1,10 @@
 //! Holding back: what operators keep the engine from doing is taken out of a plan, with everything that
 //! was to come behind it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Note, Plan, Situation, What, unhindered};
+use super::{Action, Note, Plan, Situation, What, unhindered, vertices};
 use crate::engine::Policy;
 use crate::hold::{Hold, Holds};
 use crate::ids::Slot;
@@ -60,34 +61,22 @@ fn listed(slots: &BTreeSet<Slot>) -> String {
 }
 
 /// Takes the actions out of `plan` that a hold forbids. A pause does not keep from destroying the whole.
-pub(super) fn hold_back(plan: Plan, situation: &Situation) -> Plan {
+pub(super) fn hold_back(mut plan: Plan, situation: &Situation) -> Plan {
     let holds = kept_back(&plan, situation);
     if holds.is_empty() {
         return plan;
     }
-    let mut kept = Plan { actions: Vec::new(), notes: plan.notes };
-    let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
     // Both halves of a replacement have the same cause, and are one remark.
-    let mut told: BTreeSet<(Slot, String)> = BTreeSet::new();
-    for mut action in plan.actions {
-        if let Some(hold) = holds.get(&action.id) {
-            let text = format!("{}; {}", action.cause, hold.describe());
-            if told.insert((action.slot.clone(), text.clone())) {
-                let hold = Some((*hold).clone());
-                kept.notes.push(Note::Deferred { slot: action.slot, text, hold });
-            }
-            continue;
-        }
-        numbers.insert(action.id, kept.actions.len());
-        action.id = kept.actions.len();
-        kept.actions.push(action);
-    }
-    for action in &mut kept.actions {
-        for numbered in [&mut action.needs, &mut action.follows] {
-            *numbered = numbered.iter().filter_map(|id| numbers.get(id).copied()).collect();
+    let mut told: BTreeSet<(&Slot, String)> = BTreeSet::new();
+    for (id, hold) in &holds {
+        let Action { slot, cause, .. } = &plan.actions[*id];
+        let text = format!("{cause}; {}", hold.describe());
+        if told.insert((slot, text.clone())) {
+            plan.notes.push(Note::Deferred { slot: slot.clone(), text, hold: Some((*hold).clone()) });
         }
     }
-    kept
+    plan.retain(|id| !holds.contains_key(&id));
+    plan
 }
 
 /// The actions of `plan` that are not to be done, by number, each with the hold that is the reason.
@@ -101,22 +90,24 @@ fn kept_back<'h>(plan: &Plan, situation: &'h Situation) -> BTreeMap<usize, &'h H
             holds.extend(action.needs.iter().filter(replaces).map(|id| (*id, hold)));
         }
     }
-    // Needs may point forwards, so what is held back is known only when nothing more is added.
-    loop {
-        let before = holds.len();
-        for action in &plan.actions {
-            let hold =
-                || forbidden(action).or_else(|| action.needs.iter().find_map(|id| holds.get(id).copied()));
-            if !holds.contains_key(&action.id)
-                && let Some(hold) = hold()
-            {
-                holds.insert(action.id, hold);
-            }
-        }
-        if holds.len() == before {
-            return holds;
+    for action in &plan.actions {
+        if let Some(hold) = forbidden(action) {
+            holds.entry(action.id).or_insert(hold);
         }
     }
+    // And nothing that was to come behind it.
+    let vertices = vertices(plan);
+    let mut reached: Vec<(usize, &Hold)> = holds.iter().map(|(id, hold)| (*id, *hold)).collect();
+    while let Some((id, hold)) = reached.pop() {
+        for behind in &vertices[id].needed_by {
+            if let Entry::Vacant(free) = holds.entry(*behind) {
+                free.insert(hold);
+                reached.push((*behind, hold));
+            }
+        }
+    }
+    holds.split_off(&plan.actions.len());
+    holds
 }
 
 /// The hold because of which an action must not be done, if so.

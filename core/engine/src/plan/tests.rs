@@ -1,6 +1,6 @@
 //! Plans are compared in the words in which users read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use occopus_descriptor::model::{Care, Heal, ScaleDown, Share};
@@ -9,10 +9,16 @@ use crate::handler::{ErrorKind, Identity, ProviderId, ResourceState};
 use crate::hold::{Hold, HoldKind};
 use crate::ids::{InfraId, StoreId};
 use crate::judge::InstanceState::{self, Dead, Gone, Pending, Ready, Unhealthy, Unknown, Unresponsive};
-use crate::record::{Outcome, Phase};
+use crate::record::{Cause, Outcome, Phase};
 use crate::sample::{Asks, at, attempt, generation};
 
+mod barriers;
+mod holds;
+mod repair;
 mod rollout;
+
+use holds::held;
+use repair::failed;
 
 const NOW: i64 = 100_000;
 
@@ -21,11 +27,17 @@ const NODES: [(&str, u32, u32); 3] = [("db", 1, 1), ("worker", 2, 9), ("front", 
 const NEEDS: [(&str, &str); 2] = [("worker", "db"), ("front", "worker")];
 
 fn situation(instances: &[(&str, InstanceState)]) -> Situation {
-    let generation = generation(&NODES, &NEEDS);
     let instance = |(number, (slot, state)): (usize, &(&str, InstanceState))| Instance {
         attempt: attempt(slot, number as i64),
         verdict: Some(verdict(*state)),
     };
+    let instances = instances.iter().enumerate().map(instance).collect();
+    Situation { instances, ..first_build(&NODES, &NEEDS) }
+}
+
+/// Nothing is there yet of these nodes.
+fn first_build(nodes: &[(&str, u32, u32)], needs: &[(&str, &str)]) -> Situation {
+    let generation = generation(nodes, needs);
     Situation {
         now: at(NOW),
         record: InfraRecord {
@@ -41,7 +53,7 @@ fn situation(instances: &[(&str, InstanceState)]) -> Situation {
         },
         topology: Topology::of(&generation, &Asks(Vec::new())),
         generation,
-        instances: instances.iter().enumerate().map(instance).collect(),
+        instances: Vec::new(),
         closed: Vec::new(),
         late: Vec::new(),
         order: Order::Parallel,
@@ -80,19 +92,6 @@ fn edit(situation: &mut Situation, slot: &str, edit: impl FnOnce(&mut Instance))
     edit(situation.instances.iter_mut().find(|i| i.attempt.slot.to_string() == slot).unwrap());
 }
 
-/// An attempt for `slot` that was refused `ago` seconds before now.
-fn failed(slot: &str, ago: i64) -> Attempt {
-    let outcome = Outcome::Refused { kind: ErrorKind::Quota, message: "full".to_owned() };
-    let phase = Phase::Closed { outcome, at: at(NOW - ago) };
-    Attempt { phase, ready_at: None, ..attempt(slot, NOW - ago) }
-}
-
-/// An attempt for `slot` that died before it was ready, `ago` seconds before now.
-fn died(slot: &str, ago: i64) -> Attempt {
-    let outcome = Outcome::Destroyed { cause: Cause("it died".to_owned()), failed: true };
-    Attempt { phase: Phase::Closed { outcome, at: at(NOW - ago) }, ..failed(slot, ago) }
-}
-
 fn late(slot: &str) -> Found {
     Found {
         identity: Identity {
@@ -107,18 +106,33 @@ fn late(slot: &str) -> Found {
     }
 }
 
+/// What an action needs and what it follows, barriers seen through.
+fn prerequisites(plan: &Plan, action: &Action) -> (BTreeSet<usize>, BTreeSet<usize>) {
+    let mut needs: BTreeSet<usize> = action.needs.iter().copied().collect();
+    let mut follows: BTreeSet<usize> = action.follows.iter().copied().collect();
+    let mut open = action.behind.clone();
+    while let Some(number) = open.pop() {
+        let barrier = &plan.barriers[number];
+        needs.extend(&barrier.needs);
+        follows.extend(&barrier.follows);
+        open.extend(&barrier.behind);
+    }
+    (needs, follows)
+}
+
 /// The plan line by line: number, action, what it needs and what it follows; then what is deferred.
 fn lines(situation: &Situation) -> Vec<String> {
     let plan = plan(situation, &Policy::default());
     let action = |action: &Action| {
         let mut line = format!("{} {action}", action.id);
-        if !action.needs.is_empty() {
-            line += &format!(" [needs {:?}]", action.needs);
+        let (needs, follows) = prerequisites(&plan, action);
+        if !needs.is_empty() {
+            line += &format!(" [needs {needs:?}]");
         }
-        if !action.follows.is_empty() {
-            line += &format!(" [follows {:?}]", action.follows);
+        if !follows.is_empty() {
+            line += &format!(" [follows {follows:?}]");
         }
-        line
+        line.replace('{', "[").replace('}', "]")
     };
     let note = |note: &Note| match note {
         Note::Deferred { slot, text, .. } => format!("later {slot}: {text}"),
@@ -287,73 +301,6 @@ fn what_had_been_removed_on_purpose_is_removed_again_and_not_adopted() {
 }
 
 #[test]
-fn a_slot_that_failed_waits_longer_each_time_unless_a_user_asks() {
-    let missing = || situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
-    let mut situation = missing();
-    situation.closed = vec![failed("worker/2", 9)];
-    assert_eq!(
-        lines(&situation),
-        ["later worker/2: it failed once (full); next try after 1970-01-02T03:46:41Z"]
-    );
-    situation.closed = vec![failed("worker/2", 11)];
-    assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
-    situation.closed = vec![failed("worker/2", 40), failed("worker/2", 19)];
-    assert!(lines(&situation)[0].starts_with("later worker/2: it failed 2 times in a row"));
-    situation.eager = Some(at(NOW));
-    assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
-    situation.eager = Some(at(NOW - 19));
-    assert!(lines(&situation)[0].starts_with("later worker/2"), "it was tried in this build already");
-    let mut situation = missing();
-    situation.closed = (1..=6).map(|number| died("worker/2", number * 500)).collect();
-    let create = "0 create worker/2 on sim: 'worker' has 1 of 2 instances";
-    assert_eq!(lines(&situation), [create], "they were described otherwise");
-    let node = situation.generation.infrastructure.node("worker").unwrap();
-    let implementation = &situation.generation.definitions["worker"].implementations[0];
-    let digest = situation.generation.instance_digest(node, implementation);
-    situation.closed.iter_mut().for_each(|attempt| attempt.digest.clone_from(&digest));
-    let text = "later worker/2: it was created 6 times within an hour and never became ready (it died)";
-    assert!(lines(&situation)[0].starts_with(text), "{:?}", lines(&situation));
-    for attempt in &mut situation.closed {
-        let outcome = Outcome::Destroyed { cause: Cause("it was outdated".to_owned()), failed: false };
-        attempt.phase = Phase::Closed { outcome, at: at(NOW - 10) };
-    }
-    assert_eq!(lines(&situation), [create], "what was replaced on purpose did not fail");
-}
-
-#[test]
-fn failures_before_the_clock_was_set_back_do_not_hold_a_slot_until_it_has_caught_up() {
-    let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
-    let create = "0 create worker/2 on sim: 'worker' has 1 of 2 instances";
-    situation.closed = (1..=6).map(|number| died("worker/2", number * -500)).collect();
-    assert_eq!(lines(&situation), [create]);
-    situation.closed.push(failed("worker/2", 5));
-    assert!(lines(&situation)[0].starts_with("later worker/2: it failed once"));
-}
-
-#[test]
-fn a_creation_that_was_refused_is_none_of_those_allowed_per_hour() {
-    let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
-    situation.closed = (2..=7).map(|number| failed("worker/2", number * 500)).collect();
-    assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
-}
-
-#[test]
-fn when_most_fail_their_checks_nothing_is_replaced() {
-    let situation = situation(&[
-        ("db/1", Unresponsive),
-        ("worker/1", Unresponsive),
-        ("worker/2", Unhealthy),
-        ("front/1", Ready),
-    ]);
-    let lines = lines(&situation);
-    assert!(
-        lines.iter().any(|line| line.starts_with("warning: 3 of 4 instances fail their checks")),
-        "{lines:?}"
-    );
-    assert!(lines.iter().all(|line| line.starts_with("warning") || line.starts_with("later")), "{lines:?}");
-}
-
-#[test]
 fn a_change_removes_the_old_behind_all_that_is_new_and_not_at_all_if_that_cannot_come() {
     let mut situation = ready();
     situation.instances.push(Instance { attempt: attempt("old/1", 60), verdict: Some(verdict(Ready)) });
@@ -393,102 +340,6 @@ fn a_destroy_removes_dependants_first_and_settles_what_is_open() {
     assert_eq!(lines(&situation), expected);
 }
 
-fn held(kind: HoldKind, node: Option<&str>) -> Holds {
-    let hold = Hold {
-        kind,
-        node: node.map(str::to_owned),
-        reason: "migration".to_owned(),
-        actor: "ann".to_owned(),
-        since: at(0),
-        until: None,
-    };
-    Holds::in_force(vec![hold], at(NOW))
-}
-
-#[test]
-fn a_paused_node_is_left_alone_and_so_is_what_waits_for_it() {
-    let situation = Situation {
-        holds: held(HoldKind::Pause, Some("worker")),
-        ..situation(&[("db/1", Dead), ("worker/1", Dead)])
-    };
-    let plan = lines(&situation);
-    assert_eq!(plan[..2], ["0 destroy db/1: db/1 is Dead", "1 create db/1 on sim: db/1 is Dead [needs [0]]"]);
-    let reason = "'worker' is paused by ann since 1970-01-01T00:00:00Z: migration";
-    assert_eq!(plan[2], format!("later worker/1: worker/1 is Dead; {reason}"));
-    assert!(plan[3..].iter().all(|line| line.starts_with("later ") && line.ends_with(reason)), "{plan:?}");
-    assert!(plan.iter().any(|line| line.starts_with("later front/1")), "{plan:?}");
-}
-
-#[test]
-fn a_pause_that_is_over_holds_nothing_back() {
-    let hold = Hold { until: Some(at(NOW)), ..held(HoldKind::Pause, None).iter().next().unwrap().clone() };
-    let over = Situation { holds: Holds::in_force(vec![hold], at(NOW)), ..with_state("db/1", Dead) };
-    assert_eq!(lines(&over), lines(&with_state("db/1", Dead)));
-}
-
-#[test]
-fn a_pause_does_not_keep_from_destroying_the_whole_and_protection_does() {
-    let mut leaving = ready();
-    leaving.record.goal = Goal::Absent;
-    let paused = Situation { holds: held(HoldKind::Pause, None), ..leaving.clone() };
-    assert_eq!(lines(&paused), lines(&leaving));
-    let protected = Situation { holds: held(HoldKind::Protect, Some("db")), ..leaving };
-    assert!(!lines(&protected).iter().any(|line| line.contains("destroy db/1:")), "{:?}", lines(&protected));
-}
-
-#[test]
-fn what_is_protected_is_neither_replaced_nor_scaled_away_but_still_filled() {
-    let mut protected = situation(&[("db/1", Dead), ("worker/1", Ready), ("front/1", Ready)]);
-    protected.holds = held(HoldKind::Protect, None);
-    let plan = lines(&protected);
-    assert!(plan.iter().all(|line| !line.contains("destroy")), "{plan:?}");
-    assert!(
-        plan.contains(
-            &"later db/1: db/1 is Dead; it is protected by ann since 1970-01-01T00:00:00Z: migration"
-                .to_owned()
-        ),
-        "{plan:?}"
-    );
-    let mut shrinking = situation(&[
-        ("db/1", Ready),
-        ("worker/1", Ready),
-        ("worker/2", Ready),
-        ("worker/3", Ready),
-        ("front/1", Ready),
-    ]);
-    shrinking.holds = held(HoldKind::Protect, Some("worker"));
-    edit(&mut shrinking, "worker/2", |i| i.attempt.retire = Some(Cause("it was named".to_owned())));
-    let kept =
-        "later worker/2: it was named; 'worker' is protected by ann since 1970-01-01T00:00:00Z: migration";
-    assert_eq!(lines(&shrinking), [kept]);
-    let mut growing = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
-    growing.holds = held(HoldKind::Protect, None);
-    assert_eq!(lines(&growing), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
-}
-
-#[test]
-fn a_change_is_refused_with_all_that_is_held_and_in_its_way() {
-    let refusal = |situation: &Situation| refusal(situation, &Policy::default());
-    let mut shrinking =
-        situation(&[("db/1", Ready), ("worker/1", Ready), ("worker/2", Ready), ("front/1", Ready)]);
-    shrinking.generation.infrastructure.nodes.retain(|node| node.name != "front" && node.name != "worker");
-    assert_eq!(refusal(&shrinking), None);
-    // What is held and stays is in nobody's way.
-    shrinking.holds = held(HoldKind::Protect, Some("db"));
-    assert_eq!(refusal(&shrinking), None);
-    shrinking.holds = held(HoldKind::Protect, Some("worker"));
-    assert_eq!(
-        refusal(&shrinking).unwrap(),
-        "infrastructure 'shop' is not changed: worker/1, worker/2 would have to be changed, but 'worker' is \
-         protected by ann since 1970-01-01T00:00:00Z: migration; lift that with `occopus unprotect shop worker` \
-         first"
-    );
-    shrinking.holds = held(HoldKind::Pause, None);
-    let said = refusal(&shrinking).unwrap();
-    assert!(said.contains("front/1, worker/1, worker/2 would have"), "{said}");
-    assert!(said.contains("it is paused by ann") && said.contains("`occopus resume shop`"), "{said}");
-}
-
 #[test]
 fn an_instance_that_a_user_wants_replaced_is_exchanged_although_it_is_well() {
     let mut situation = ready();
@@ -516,29 +367,6 @@ fn cared_for(mut situation: Situation, care: Care) -> Situation {
 }
 
 #[test]
-fn what_is_only_to_be_reported_is_not_replaced() {
-    let care = Care { heal: Heal::Report, ..Care::default() };
-    let plan = lines(&cared_for(with_state("worker/1", Dead), care));
-    assert_eq!(plan.len(), 1);
-    assert!(plan[0].starts_with("later worker/1: is Dead; 'worker' is described with `heal: report`"));
-}
-
-#[test]
-fn existing_instances_are_not_replaced_while_more_are_unhealthy_than_allowed() {
-    let limited = |limit| {
-        let care = Care { max_unhealthy: Some(limit), ..Care::default() };
-        lines(&cared_for(with_state("worker/1", Unresponsive), care))
-    };
-    for limit in [Share::Count(1), Share::Percent(50)] {
-        assert_eq!(limited(limit).len(), 2, "{limit:?}");
-    }
-    for limit in [Share::Count(0), Share::Percent(49)] {
-        let plan = limited(limit);
-        assert!(plan.len() == 1 && plan[0].contains("too many fail at once"), "{plan:?}");
-    }
-}
-
-#[test]
 fn a_node_says_which_instances_go_first() {
     let go = |scale_down| {
         let mut situation = situation(&[
@@ -554,13 +382,4 @@ fn a_node_says_which_instances_go_first() {
     assert_eq!(go(ScaleDown::Youngest), "0 destroy worker/2");
     assert_eq!(go(ScaleDown::Oldest), "0 destroy worker/3");
     assert_eq!(go(ScaleDown::Highest), "0 destroy worker/3");
-}
-
-#[test]
-fn what_failed_under_an_undone_description_holds_the_old_one_up_no_longer() {
-    let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
-    situation.closed = vec![Attempt { generation: 2, ..died("worker/2", 1) }];
-    assert_eq!(lines(&situation), ["0 create worker/2 on sim: 'worker' has 1 of 2 instances"]);
-    situation.closed[0].generation = 1;
-    assert!(lines(&situation)[0].starts_with("later worker/2"));
 }

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use occopus_descriptor::model::{Care, Share};
 
 use super::{Outlook, Path, Planner, is_useless, state};
-use crate::difference::{outdated, stale_peers};
+use crate::difference::{outdated_as, stale_peers};
 use crate::ids::Slot;
 use crate::judge::InstanceState;
 use crate::plan::Instance;
+use crate::plan::graph::Behind;
 use crate::record::Cause;
 
 /// An instance to be replaced although it may be of use.
@@ -32,8 +33,8 @@ pub(super) struct Rolling<'a> {
     pub(super) renewals: Vec<Renewal<'a>>,
     /// What was replaced by an instance in another slot, and is still there.
     pub(super) surplus: Vec<(&'a Instance, Cause)>,
-    /// Slots that become free, with the actions that free them.
-    pub(super) freed: Vec<(Slot, Vec<usize>)>,
+    /// Slots that become free, with what frees them.
+    pub(super) freed: Vec<(Slot, Behind)>,
     /// All slots in use.
     pub(super) taken: BTreeSet<u32>,
 }
@@ -57,7 +58,9 @@ impl<'a> Planner<'a> {
         if !attempt.is_live() || state(instance) == InstanceState::Unknown {
             return None;
         }
-        if let Some(what) = outdated(&situation.generation, attempt) {
+        if let Some(node) = self.described.get(attempt.slot.node.as_str())
+            && let Some(what) = outdated_as(&situation.generation, node, attempt)
+        {
             return Some(Cause(format!("{} is outdated ({})", attempt.slot, what.join("; "))));
         }
         if !rollout.cascade {
@@ -75,13 +78,8 @@ impl<'a> Planner<'a> {
         // What is lost has to be in the history of its slot before that is used again.
         let blocked = paths.iter().any(|path| matches!(path, Path::Blocked))
             || surplus.iter().any(|(instance, _)| is_useless(instance));
-        let starting: Vec<usize> = paths
-            .iter()
-            .filter_map(|path| match path {
-                Path::By(number) => Some(*number),
-                Path::Ready | Path::Blocked => None,
-            })
-            .collect();
+        let starting: Vec<usize> = paths.iter().filter_map(Path::action).collect();
+        let all_started = self.plan.joined(Behind::needing(starting.as_slice()));
         for (instance, cause) in surplus {
             let attempt = &instance.attempt;
             if is_useless(instance) {
@@ -90,8 +88,8 @@ impl<'a> Planner<'a> {
                 self.wait(attempt.slot.clone(), &cause);
             } else {
                 let number = self.destroy(attempt, cause, state(instance).is_lost());
-                self.plan.actions[number].needs.extend(&starting);
-                freed.push((attempt.slot.clone(), vec![number]));
+                self.plan.put_behind(number, &all_started);
+                freed.push((attempt.slot.clone(), Behind::needing([number])));
             }
         }
         // Those of least use go first.
@@ -115,7 +113,9 @@ impl<'a> Planner<'a> {
                 self.in_place(outlook, renewals, (&starting, before, width), paths);
             }
             surge => {
-                let before: Vec<usize> = starting.iter().chain(before).copied().collect();
+                let mut all = all_started;
+                all.extend(before);
+                let before = self.plan.joined(all);
                 self.beside(outlook, renewals, (&before, surge), (freed, taken), paths);
             }
         }
@@ -131,19 +131,21 @@ impl<'a> Planner<'a> {
         &mut self,
         outlook: &Outlook<'a>,
         renewals: Vec<Renewal<'a>>,
-        (starting, before, width): (&[usize], &[usize], usize),
+        (starting, before, width): (&[usize], &Behind, usize),
         paths: &mut [Path],
     ) {
         // What must be ready before the next replacement of each of `width` rows.
-        let mut rows: Vec<Vec<usize>> = vec![Vec::new(); width];
+        let mut rows: Vec<Behind> = vec![Behind::default(); width];
         for (number, action) in starting.iter().enumerate() {
-            rows[number % width].push(*action);
+            rows[number % width].extend(&Behind::needing([*action]));
         }
         let failing = renewals.iter().filter(|renewal| !renewal.is_ready()).count();
         for (number, renewal) in renewals.into_iter().enumerate() {
             if number == failing && starting.len() + failing > width {
                 // More are missing than may be: what is ready stays until all of them are ready.
-                rows = vec![rows.concat(); width];
+                let mut all = Behind::default();
+                rows.iter().for_each(|row| all.extend(row));
+                rows = vec![self.plan.joined(all); width];
             }
             let row = &mut rows[(starting.len() + number) % width];
             let first = self.plan.actions.len();
@@ -151,8 +153,9 @@ impl<'a> Planner<'a> {
             let is_lost = state(renewal.instance).is_lost();
             let path = self.exchange(outlook, attempt, renewal.cause, is_lost);
             if let Path::By(created) = path {
-                self.plan.actions[first].needs.extend(row.iter().chain(before));
-                *row = vec![created];
+                self.plan.put_behind(first, row);
+                self.plan.put_behind(first, before);
+                *row = Behind::needing([created]);
                 self.living.remove(&attempt.node_id);
                 paths[renewal.position] = path;
             }
@@ -165,26 +168,26 @@ impl<'a> Planner<'a> {
         &mut self,
         outlook: &Outlook<'a>,
         renewals: Vec<Renewal<'a>>,
-        (before, surge): (&[usize], usize),
-        (mut rows, mut taken): (Vec<(Slot, Vec<usize>)>, BTreeSet<u32>),
+        (before, surge): (&Behind, usize),
+        (mut rows, taken): (Vec<(Slot, Behind)>, BTreeSet<u32>),
         paths: &mut [Path],
     ) {
-        for (_, needs) in &mut rows {
-            needs.extend(before);
+        for (_, behind) in &mut rows {
+            behind.extend(before);
         }
+        let mut free = (1..).filter(|index| !taken.contains(index));
         for (number, renewal) in renewals.into_iter().enumerate() {
             if rows.len() <= number % surge {
-                let index = (1..).find(|index| !taken.contains(index)).unwrap_or(u32::MAX);
-                taken.insert(index);
-                rows.push((Slot::new(&outlook.node.name, index), before.to_vec()));
+                let index = free.next().unwrap_or(u32::MAX);
+                rows.push((Slot::new(&outlook.node.name, index), before.clone()));
             }
-            let (slot, needs) = rows[number % surge].clone();
+            let (slot, behind) = rows[number % surge].clone();
             let attempt = &renewal.instance.attempt;
-            let path = self.create(outlook, slot, renewal.cause.clone(), None, &needs);
+            let path = self.create(outlook, slot, renewal.cause.clone(), None, &behind);
             if let Path::By(created) = path {
                 let destroyed = self.destroy(attempt, renewal.cause, state(renewal.instance).is_lost());
                 self.plan.actions[destroyed].needs.push(created);
-                rows[number % surge] = (attempt.slot.clone(), vec![destroyed]);
+                rows[number % surge] = (attempt.slot.clone(), Behind::needing([destroyed]));
                 self.living.remove(&attempt.node_id);
                 paths[renewal.position] = path;
             }

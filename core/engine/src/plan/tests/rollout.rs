@@ -176,7 +176,7 @@ fn the_surplus_of_a_surge_stays_until_what_takes_its_place_is_ready_and_goes_bef
         [
             "0 await worker/4: is Pending".to_owned(),
             "1 destroy worker/3: 'worker' has 4 instances, 3 are wanted [needs [0]]".to_owned(),
-            format!("2 create worker/3 on sim: worker/1 {WHY} [needs [1, 0]]"),
+            format!("2 create worker/3 on sim: worker/1 {WHY} [needs [0, 1]]"),
         ]
     );
     situation.record.completed = true;
@@ -249,7 +249,7 @@ fn what_is_ready_stays_while_more_are_missing_than_may_be() {
     }
     let plan = lines(&situation);
     let first = plan.iter().find(|line| line.contains("destroy")).unwrap();
-    assert!(first.ends_with("[needs [0, 2, 1]]"), "{plan:?}");
+    assert!(first.ends_with("[needs [0, 1, 2]]"), "{plan:?}");
 }
 
 #[test]
