@@ -48,7 +48,7 @@ fn quirk_02_an_api_that_cannot_be_asked_does_not_stop_the_care_for_the_others() 
         let pass = maintain(&world).await;
         assert!(pass.plan.notes.iter().any(|note| matches!(
             note,
-            Note::Deferred { slot, text } if slot.node == "far" && text.contains("its state is unknown")
+            Note::Deferred { slot, text, .. } if slot.node == "far" && text.contains("its state is unknown")
         )));
         let near = alive(&world, "near");
         assert!(near.len() == 2 && near.iter().all(|machine| machine.id != lost));

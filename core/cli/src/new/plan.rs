@@ -183,6 +183,7 @@ mod tests {
             cause: Cause(cause.to_owned()),
             needs: Vec::new(),
             follows: Vec::new(),
+            behind: Vec::new(),
         }
     }
 
@@ -201,6 +202,7 @@ mod tests {
                 text: "next try in 20 s".to_owned(),
                 hold: None,
             }],
+            ..Plan::default()
         };
         assert_eq!(
             text_of(&plan, false),
