@@ -224,6 +224,20 @@ class Reconfigure:
         assert {slot: after[slot] for slot in trial.before} == trial.before, "what was well stays"
 
 
+class Rename(Reconfigure):
+    """A change of the name of a node."""
+
+    def prepare(self, trial: Trial) -> None:
+        trial.build()
+        text = (trial.cli.folder / "infra.yaml").read_text().replace("name: b,", "name: c,")
+        trial.cli.write("infra.yaml", text + "moved: [{from: b, to: c}]\n")
+
+    def mend(self, trial: Trial) -> None:
+        new = trial.cli.status(trial.infra())["generation"] == 2
+        settled(trial, {"a/1", "c/1"} if new else {"a/1", "b/1"})
+        assert sorted(trial.lived().values()) == sorted(trial.before.values()), "a name changes no instance"
+
+
 class Replace(Reconfigure):
     """A change that replaces all instances, one after the other."""
 
@@ -258,7 +272,7 @@ class Destroy:
         assert trial.cli.infras() == []
 
 
-OPERATIONS = [Build, Maintain, ScaleUp, ScaleDown, Reconfigure, Replace, Destroy]
+OPERATIONS = [Build, Maintain, ScaleUp, ScaleDown, Reconfigure, Rename, Replace, Destroy]
 CASES = [
     *((processes, operation) for operation in OPERATIONS),
     *((ec2, operation) for operation in OPERATIONS),

@@ -124,6 +124,56 @@ def test_a_renamed_node_is_made_anew_before_the_old_one_goes(cli: Cli) -> None:
     shop.settled()
 
 
+MOVED = "moved:\n  - {from: worker, to: web}\n"
+
+
+def web(kind: str = "one", more: str = "") -> str:
+    return worker(kind, more=more).replace("name: worker", "name: web")
+
+
+def moved(shop: Shop, *nodes: str, hints: str = MOVED, command: str = "build", code: int = 0, **new: str):
+    """Changes to a description with hints, or plans that."""
+    shop.cli.write("infra.yaml", description(*nodes, **new) + hints)
+    confirm = ("--confirm", "shop") if command == "build" else ("--exit-code",)
+    return shop.cli.run(command, "-i", shop.id, "infra.yaml", "--nodes", "nodes.yaml", *confirm, code=code)
+
+
+def test_instances_of_a_renamed_node_run_on(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    cli.run("scale", shop.id, "worker=4")
+    cli.run("maintain", shop.id)
+    cli.run("protect", shop.id, "worker")
+    before, pids = shop.ids(), processes_of(shop.id)
+    planned = moved(shop, DB, web(), command="plan", code=3)
+    assert "moved: worker → web: 4 instances keep running" in planned.out
+    moved(shop, DB, web())
+    assert processes_of(shop.id) == pids
+    assert shop.ids() == {slot.replace("worker", "web"): node for slot, node in before.items()}
+    assert "'web' is protected" in cli.run("status", shop.id).out
+    cli.run("unprotect", shop.id, "web")
+    shop.settled()
+    # The hint may stay, and the way back needs none.
+    moved(shop, DB, web())
+    assert "worker → web" in cli.run("history", shop.id).out
+    cli.run("rollback", shop.id, "1", "--yes")
+    assert processes_of(shop.id) == pids and shop.ids() == before
+    shop.settled()
+
+
+def test_a_rename_without_its_hint_is_suspected(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    planned = moved(shop, DB, web(), hints="", command="plan", code=3)
+    assert "moved: [{from: worker, to: web}]" in planned.out
+
+
+def test_a_failing_change_with_a_rename_gives_the_old_name_back(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before, pids = shop.ids(), processes_of(shop.id)
+    moved(shop, DB, web(), "{name: bad, type: broken, scaling: {min: 1, max: 1}}", code=1)
+    assert shop.ids() == before and processes_of(shop.id) == pids
+    shop.settled()
+
+
 @pytest.mark.parametrize(("low", "high", "count"), [(4, 5, 4), (1, 2, 2), (1, 9, 3)])
 def test_changed_limits_are_kept_and_what_fits_stays(cli: Cli, low: int, high: int, count: int) -> None:
     shop = Shop(cli, DB, worker())

@@ -73,6 +73,7 @@ codes! {
     CYCLE = "OCC0112", "Nodes depend on each other in a cycle";
     BAD_MAPPING = "OCC0113", "An attribute mapping is malformed";
     NAMED_DEPENDENCY = "OCC0114", "A dependency names a node instead of using an alias";
+    BAD_MOVE = "OCC0115", "A hint that a node was renamed contradicts the description";
 
     BAD_DEFINITION_NAME = "OCC0201", "A node definition does not begin with node_def:";
     BAD_IMPLEMENTATIONS = "OCC0202", "A node definition is not a list of implementations";

@@ -27,6 +27,9 @@ pub struct Infrastructure {
     /// `outputs`: templates by name, for those who want to know where things are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, String>,
+    /// `moved`: nodes that were renamed, in file order. A change keeps their instances.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
 }
 
 impl Infrastructure {
@@ -39,6 +42,15 @@ impl Infrastructure {
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)
     }
+}
+
+/// A hint that a node was renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Its old name.
+    pub from: String,
+    /// Its new name: that of a node, or the old name in a later hint.
+    pub to: String,
 }
 
 /// A node of an infrastructure description.

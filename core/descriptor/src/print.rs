@@ -12,7 +12,7 @@ use crate::model::{Dependency, Infrastructure, Node, NodeDefinition, Share};
 /// The text of an infrastructure description. Nodes are written with the variables of the infrastructure
 /// merged in.
 pub fn infrastructure(infrastructure: &Infrastructure) -> String {
-    let Infrastructure { name, user_id, nodes, dependencies, variables, outputs } = infrastructure;
+    let Infrastructure { name, user_id, nodes, dependencies, variables, outputs, moved } = infrastructure;
     let mut text = format!("infra_name: {}\nuser_id: {}\n", flow(&json!(name)), flow(user_id));
     text += &format!("variables: {}\n", flow(&json!(variables)));
     if !outputs.is_empty() {
@@ -20,6 +20,9 @@ pub fn infrastructure(infrastructure: &Infrastructure) -> String {
     }
     list(&mut text, "nodes", nodes.iter().map(node));
     list(&mut text, "dependencies", dependencies.iter().map(dependency));
+    if !moved.is_empty() {
+        list(&mut text, "moved", moved.iter().map(|hint| json!(hint)));
+    }
     text
 }
 

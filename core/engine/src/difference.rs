@@ -2,13 +2,14 @@
 
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use occopus_descriptor::model::{Implementation, Node};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::ids::NodeId;
+use crate::names::Renames;
 use crate::record::{Attempt, Generation};
 use words::compare;
 
@@ -72,6 +73,13 @@ pub enum Change {
         /// Its name.
         node: String,
     },
+    /// A node that has another name.
+    Renamed {
+        /// Its name.
+        node: String,
+        /// Its old name.
+        from: String,
+    },
     /// A node that is described otherwise.
     Changed {
         /// Its name.
@@ -82,38 +90,43 @@ pub enum Change {
 }
 
 /// What differs between two descriptions with their definitions: the whole first, then the nodes of `new`, and
-/// then those that only `old` has. Secrets are shown by their references.
-pub fn between(old: &Generation, new: &Generation) -> Vec<Change> {
+/// then those that only `old` has. `renames` are the new names of its nodes. Secrets are shown by their references.
+pub fn between(old: &Generation, new: &Generation, renames: &Renames) -> Vec<Change> {
     let mut changes = Vec::new();
-    let differs = of_the_whole(old, new);
+    let differs = of_the_whole(old, new, renames);
     if !differs.is_empty() {
         changes.push(Change::Infrastructure { differs });
     }
-    let (before, after) = (old.infrastructure.by_name(), new.infrastructure.by_name());
+    let former = old.infrastructure.nodes.iter();
+    let former: BTreeMap<&str, &Node> = former.map(|node| (renames.name(&node.name), node)).collect();
     for node in &new.infrastructure.nodes {
         let name = node.name.clone();
-        match before.get(name.as_str()) {
-            None => changes.push(Change::Added { node: name }),
-            Some(before) => {
-                let differs = of_a_node((old, before), (new, node));
-                if !differs.is_empty() {
-                    changes.push(Change::Changed { node: name, differs });
-                }
-            }
+        let Some(before) = former.get(name.as_str()) else {
+            changes.push(Change::Added { node: name });
+            continue;
+        };
+        if before.name != name {
+            changes.push(Change::Renamed { node: name.clone(), from: before.name.clone() });
+        }
+        let differs = of_a_node((old, before), (new, node));
+        if !differs.is_empty() {
+            changes.push(Change::Changed { node: name, differs });
         }
     }
-    let removed = old.infrastructure.nodes.iter().filter(|node| !after.contains_key(node.name.as_str()));
+    let left = new.infrastructure.by_name();
+    let removed = old.infrastructure.nodes.iter().filter(|node| !left.contains_key(renames.name(&node.name)));
     changes.extend(removed.map(|node| Change::Removed { node: node.name.clone() }));
     changes
 }
 
-fn of_the_whole(old: &Generation, new: &Generation) -> Vec<String> {
+fn of_the_whole(old: &Generation, new: &Generation, renames: &Renames) -> Vec<String> {
     let mut found = Vec::new();
-    let whole = |generation: &Generation| {
+    let whole = |generation: &Generation, renames: &Renames| {
         let described = &generation.infrastructure;
         let edges = described.dependencies.iter().map(|edge| {
             let mappings = if edge.mappings.is_empty() { json!("yes") } else { json!(edge.mappings) };
-            (format!("{} on {}", edge.dependent, edge.dependee), mappings)
+            let (dependent, dependee) = (renames.name(&edge.dependent), renames.name(&edge.dependee));
+            (format!("{dependent} on {dependee}"), mappings)
         });
         json!({
             "dependencies": edges.collect::<Map<String, Value>>(),
@@ -122,7 +135,7 @@ fn of_the_whole(old: &Generation, new: &Generation) -> Vec<String> {
             "user_id": described.user_id,
         })
     };
-    compare("", &whole(old), &whole(new), &mut found);
+    compare("", &whole(old, renames), &whole(new, &Renames::default()), &mut found);
     found
 }
 
@@ -206,7 +219,7 @@ mod tests {
     #[test]
     fn two_descriptions_differ_node_by_node() {
         let old = generation(&[("db", 1, 1), ("worker", 1, 3)], &[("worker", "db")]);
-        assert_eq!(between(&old, &old), []);
+        assert_eq!(between(&old, &old, &Renames::default()), []);
         let mut new = generation(&[("cache", 1, 1), ("worker", 2, 3)], &[]);
         new.infrastructure.name = "store".to_owned();
         new.infrastructure.nodes[1].variables.insert("key".to_owned(), json!({"!secret": "env:KEY"}));
@@ -215,7 +228,7 @@ mod tests {
         definition.implementations[0].health_check = None;
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         assert_eq!(
-            between(&old, &new),
+            between(&old, &new, &Renames::default()),
             [
                 Change::Infrastructure {
                     differs: words(&["dependencies.worker on db: yes, now absent", "name: shop, now store"])
@@ -231,6 +244,27 @@ mod tests {
                     ])
                 },
                 Change::Removed { node: "db".to_owned() },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_new_name_alone_is_one_difference() {
+        let old = generation(&[("db", 1, 1), ("worker", 1, 3)], &[("worker", "db")]);
+        let mut new = generation(&[("store", 1, 1), ("web", 2, 3)], &[("web", "store")]);
+        for (node, before) in new.infrastructure.nodes.iter_mut().zip(&old.infrastructure.nodes) {
+            node.definition.clone_from(&before.definition);
+        }
+        new.definitions.clone_from(&old.definitions);
+        let renames = Renames::of([("worker", "web"), ("db", "store")]);
+        let renamed =
+            |node: &str, from: &str| Change::Renamed { node: node.to_owned(), from: from.to_owned() };
+        assert_eq!(
+            between(&old, &new, &renames),
+            [
+                renamed("store", "db"),
+                renamed("web", "worker"),
+                Change::Changed { node: "web".to_owned(), differs: vec!["scaling.min: 1, now 2".to_owned()] },
             ]
         );
     }

@@ -7,8 +7,9 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::event::{Event, EventKind};
 use crate::ids::InfraId;
-use crate::journal::{encode, read_all};
-use crate::record::Goal;
+use crate::journal::{encode, infra_key, read, read_all};
+use crate::names::Renames;
+use crate::record::{Goal, InfraRecord};
 use crate::store::{Batch, Key, Store, Table, Write};
 
 /// What a hold keeps the engine from.
@@ -75,11 +76,27 @@ impl Hold {
             (HoldKind::Protect, Some(node)) => format!("occopus unprotect {infra} {node}"),
         }
     }
+}
 
+/// A hold as it is on record.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    hold: Hold,
+    /// When its node was called so; see [`Names::epoch`](crate::names::Names::epoch).
+    #[serde(default)]
+    epoch: usize,
+}
+
+impl Kept {
     /// Its identifier among the holds of an infrastructure.
-    fn id(kind: HoldKind, node: Option<&str>) -> String {
-        // Names of nodes hold no colon.
-        format!("{}:{}", kind.participle(), node.unwrap_or_default())
+    fn id(&self) -> String {
+        let (kind, node) = (self.hold.kind.participle(), self.hold.node.as_deref().unwrap_or_default());
+        // Names of nodes hold neither a colon nor an at sign.
+        match self.epoch {
+            0 => format!("{kind}:{node}"),
+            epoch => format!("{kind}:{node}@{epoch}"),
+        }
     }
 }
 
@@ -96,6 +113,15 @@ impl Holds {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The same after nodes were renamed.
+    #[must_use]
+    pub fn renamed(mut self, renames: &Renames) -> Self {
+        for node in self.0.iter_mut().filter_map(|hold| hold.node.as_mut()) {
+            *node = renames.name(node).to_owned();
+        }
+        self
     }
 
     /// All of them.
@@ -121,8 +147,29 @@ impl Holds {
 
 /// Reads the holds on `infra` that are in force at `now`.
 pub async fn holds(store: &dyn Store, infra: &InfraId, now: Timestamp) -> Result<Holds, EngineError> {
-    let all: Vec<(String, Hold)> = read_all(store, Table::Hold, infra.as_str()).await?;
+    let all = on_record(store, infra).await?;
     Ok(Holds::in_force(all.into_iter().map(|(_, hold)| hold).collect(), now))
+}
+
+/// All holds on `infra` with their identifiers; nodes have the names of now.
+async fn on_record(store: &dyn Store, infra: &InfraId) -> Result<Vec<(String, Hold)>, EngineError> {
+    let kept: Vec<(String, Kept)> = read_all(store, Table::Hold, infra.as_str()).await?;
+    let record: Option<InfraRecord> = match kept.iter().any(|(_, kept)| kept.hold.node.is_some()) {
+        true => read(store, &infra_key(infra)).await?,
+        false => None,
+    };
+    let names = record.map(|record| record.names).unwrap_or_default();
+    let up_to_date = |Kept { mut hold, epoch }: Kept| {
+        hold.node = hold.node.map(|node| names.since(epoch).name(&node).to_owned());
+        hold
+    };
+    Ok(kept.into_iter().map(|(id, kept)| (id, up_to_date(kept))).collect())
+}
+
+/// Deletes the holds among `all` of `kind` on `node`, by whatever names they are on record.
+fn deletions(infra: &InfraId, all: &[(String, Hold)], (kind, node): (HoldKind, Option<&str>)) -> Vec<Write> {
+    let same = all.iter().filter(|(_, hold)| hold.kind == kind && hold.node.as_deref() == node);
+    same.map(|(id, _)| Write::Delete(Key::new(Table::Hold, infra.as_str(), id))).collect()
 }
 
 /// Puts `hold` on `infra`, in the place of an earlier one of its kind on the same node. The controller
@@ -142,12 +189,15 @@ pub async fn put(engine: &Engine, infra: &InfraId, hold: &Hold) -> Result<(), En
     if let Some(node) = &hold.node {
         crate::control::known_node(&generation, node)?;
     }
-    let before = holds(engine.store.as_ref(), infra, engine.clock.wall()).await?;
+    let before = on_record(engine.store.as_ref(), infra).await?;
+    let mut writes = deletions(infra, &before, (hold.kind, hold.node.as_deref()));
+    let before = Holds::in_force(before.into_iter().map(|(_, hold)| hold).collect(), engine.clock.wall());
     let was = before.iter().find(|old| old.kind == hold.kind && old.node == hold.node);
     let event = Event { actor: hold.actor.clone(), ..notice(engine, infra, hold.describe()) }
         .from_to(was.map_or("free", |old| old.kind.participle()), hold.kind.participle());
-    let key = Key::new(Table::Hold, infra.as_str(), Hold::id(hold.kind, hold.node.as_deref()));
-    write(engine, infra, Write::Put(key, encode(hold)), event).await
+    let kept = Kept { hold: hold.clone(), epoch: record.names.epoch() };
+    writes.push(Write::Put(Key::new(Table::Hold, infra.as_str(), kept.id()), encode(&kept)));
+    write(engine, infra, writes, event).await
 }
 
 /// Lifts the hold of `kind` from `node` of `infra`, or from all of it. Returns the hold; `None` if there
@@ -158,14 +208,16 @@ pub async fn lift(
     (kind, node): (HoldKind, Option<&str>),
     actor: &str,
 ) -> Result<Option<Hold>, EngineError> {
-    let key = Key::new(Table::Hold, infra.as_str(), Hold::id(kind, node));
-    let Some(hold) = crate::journal::read::<Hold>(engine.store.as_ref(), &key).await? else {
+    let all = on_record(engine.store.as_ref(), infra).await?;
+    let writes = deletions(infra, &all, (kind, node));
+    let lifted = all.into_iter().map(|(_, hold)| hold);
+    let Some(hold) = lifted.filter(|hold| hold.kind == kind).find(|hold| hold.node.as_deref() == node) else {
         return Ok(None);
     };
     let whom = node.map_or_else(|| "it".to_owned(), |node| format!("'{node}'"));
     let text = format!("{whom} is no longer {}", kind.participle());
     let event = Event { actor: actor.to_owned(), ..notice(engine, infra, text) };
-    write(engine, infra, Write::Delete(key), event.from_to(kind.participle(), "free")).await?;
+    write(engine, infra, writes, event.from_to(kind.participle(), "free")).await?;
     Ok(Some(hold))
 }
 
@@ -174,9 +226,14 @@ fn notice(engine: &Engine, infra: &InfraId, text: String) -> Event {
 }
 
 /// Operators write without the lease: a hold must work while another process works.
-async fn write(engine: &Engine, infra: &InfraId, write: Write, event: Event) -> Result<(), EngineError> {
-    let tell = Write::Append(Table::Event, infra.to_string(), encode(&event));
-    engine.store.commit(Batch { expect: Vec::new(), writes: vec![write, tell] }).await?;
+async fn write(
+    engine: &Engine,
+    infra: &InfraId,
+    mut writes: Vec<Write>,
+    event: Event,
+) -> Result<(), EngineError> {
+    writes.push(Write::Append(Table::Event, infra.to_string(), encode(&event)));
+    engine.store.commit(Batch { expect: Vec::new(), writes }).await?;
     engine.events.event(&event);
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::event::{Event, EventKind, Events};
 use crate::handler::{CreateRequest, Place, ProviderId, Step};
 use crate::ids::{AttemptId, InfraId};
 use crate::lease::Lease;
+use crate::names::Renames;
 use crate::record::{Attempt, Cause, Generation, InfraRecord, JournalEntry, Mark, Outcome, Phase, digest};
 use crate::secret::{KeptRequest, Redactor};
 use crate::store::{Batch, Key, Record, Store, StoreError, Table, Write};
@@ -208,18 +209,30 @@ impl Journal {
         self.commit(vec![Write::Put(infra_key(&self.infra), encode(record))], events).await
     }
 
-    /// Pins a generation and puts it in force, in one batch.
+    /// Pins a generation and puts `record` in force, and gives the attempts their new names, in one batch.
     pub async fn put_generation(
         &self,
         record: &InfraRecord,
         generation: &Generation,
+        renames: &Renames,
         events: Vec<Event>,
     ) -> Result<(), EngineError> {
-        let writes = vec![
+        let mut changing = Vec::new();
+        if !renames.is_empty() {
+            for lock in &self.changing {
+                changing.push(lock.lock().await);
+            }
+        }
+        let mut writes = vec![
             Write::Put(generation_key(&self.infra, generation.number), encode(generation)),
             Write::Put(infra_key(&self.infra), encode(record)),
         ];
-        self.commit(writes, events).await
+        let mut renamed = if renames.is_empty() { Vec::new() } else { self.attempts() };
+        renamed.retain_mut(|attempt| renames.rename(attempt));
+        writes.extend(renamed.iter().map(|a| Write::Put(self.attempt_key(&a.id), encode(a))));
+        self.commit(writes, events).await?;
+        self.with(|state| renamed.into_iter().for_each(|attempt| state.put(attempt)));
+        Ok(())
     }
 
     /// Applies scaling requests in one batch: new targets, instances that were named, and the deletion

@@ -21,6 +21,8 @@ pub mod ids;
 pub mod journal;
 pub mod judge;
 pub mod lease;
+pub mod moves;
+pub mod names;
 pub mod observe;
 pub mod plan;
 pub mod record;

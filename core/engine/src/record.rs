@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::handler::{ErrorKind, Found, Place, ProviderId, Step};
 use crate::health::CheckResult;
 use crate::ids::{AttemptId, InfraId, NodeId, Slot};
+use crate::names::{Names, Renames};
 
 /// What is wanted of an infrastructure. Durable before the first action towards it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub struct InfraRecord {
     /// Set while outdated instances are being replaced; durable, so that a crash does not end it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+    /// How its nodes were renamed.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
 }
 
 /// Which outdated instances are to be replaced.
@@ -73,6 +77,12 @@ impl Rollout {
 }
 
 impl InfraRecord {
+    /// Renames nodes, at `at`.
+    pub fn rename(&mut self, renames: &Renames, at: Timestamp) {
+        self.targets = renames.keys(std::mem::take(&mut self.targets));
+        self.names.push(at, renames.clone());
+    }
+
     /// Where it stands as far as the record knows, in a word: `built`, `unfinished`, `destroying` or
     /// `destroyed`.
     pub fn word(&self) -> &'static str {
@@ -105,6 +115,10 @@ pub struct Generation {
     /// When the change to it failed and was undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone_at: Option<Timestamp>,
+    /// When its nodes were called so; see [`Names::epoch`]. `None` for a new description, which tells by
+    /// its hints what was renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<usize>,
 }
 
 impl Generation {
@@ -383,6 +397,24 @@ pub struct ScaleRequest {
     pub change: ScaleChange,
     /// When it was registered.
     pub at: Timestamp,
+    /// When the node was called so; see [`Names::epoch`].
+    #[serde(default)]
+    pub epoch: usize,
+}
+
+impl ScaleRequest {
+    /// The same after nodes were renamed.
+    #[must_use]
+    pub fn renamed(mut self, renames: &Renames) -> Self {
+        if let ScaleChange::RemoveInstance(text) | ScaleChange::ReplaceInstance(text) = &mut self.change
+            && let Ok(slot) = text.parse::<Slot>()
+            && slot.node == self.node
+        {
+            *text = renames.slot(&slot).to_string();
+        }
+        self.node = renames.name(&self.node).to_owned();
+        self
+    }
 }
 
 /// What a journal record is about.

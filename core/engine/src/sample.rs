@@ -55,11 +55,13 @@ pub(crate) fn generation(nodes: &[(&str, u32, u32)], needs: &[(&str, &str)]) -> 
             dependencies: needs.iter().map(edge).collect(),
             variables: Map::new(),
             outputs: BTreeMap::new(),
+            moved: Vec::new(),
         },
         definitions: nodes.iter().map(|(name, ..)| ((*name).to_owned(), definition(name))).collect(),
         shuffle: None,
         author: String::new(),
         undone_at: None,
+        epoch: None,
         created_at: at(0),
     }
 }

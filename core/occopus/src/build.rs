@@ -9,8 +9,9 @@ use occopus_engine::control::{Built, Controller, Demolished, Effort, Pass, asses
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
 use occopus_engine::hold::holds;
-use occopus_engine::ids::InfraId;
-use occopus_engine::plan::{Note, Order, Plan, Situation, plan, refusal};
+use occopus_engine::ids::{AttemptId, InfraId};
+use occopus_engine::moves::{Moves, moves};
+use occopus_engine::plan::{Note, Order, Plan, Situation, What, plan, refusal};
 use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout};
 use serde::Serialize;
 use serde_json::Value;
@@ -119,6 +120,7 @@ impl Occopus {
             created_at: self.engine.clock.wall(),
             author: String::new(),
             undone_at: None,
+            epoch: None,
         };
         self.check_feasible(&generation)?;
         let files = request.definitions.clone();
@@ -353,27 +355,36 @@ impl Occopus {
     pub async fn preview(&self, prepared: &Prepared, order: Order) -> Result<(Plan, Situation), Error> {
         let infra = &prepared.infra_id;
         let mut generation = prepared.generation.clone();
-        let (record, attempts) = if prepared.exists {
-            let (mut record, _, attempts) = load(&self.engine, infra).await?;
+        let now = self.engine.clock.wall();
+        let (record, attempts, moves) = if prepared.exists {
+            let (mut record, in_force, mut attempts) = load(&self.engine, infra).await?;
+            let moves = moves(&record, &in_force, &generation, &attempts);
+            record.rename(&moves.renames, now);
+            for attempt in &mut attempts {
+                moves.renames.rename(attempt);
+            }
             // An undone change has a number, too: it may be above that of the one in force.
             generation.number = self.generations(infra).await?.last().map_or(0, |newest| newest.number) + 1;
             record.goal = Goal::Present;
             record.completed = false;
             record.rollout.clone_from(&prepared.rollout);
-            (record, attempts)
+            (record, attempts, moves)
         } else {
-            (new_record(infra, &generation), Vec::new())
+            (new_record(infra, &generation), Vec::new(), Moves::default())
         };
-        let holds = holds(self.engine.store.as_ref(), infra, self.engine.clock.wall()).await?;
+        let holds = holds(self.engine.store.as_ref(), infra, now).await?.renamed(&moves.renames);
         let situation = assess(&self.engine, (record, generation), attempts, holds, order, true).await;
         let mut plan = plan(&situation, &self.engine.policy);
         let obstacles = self.obstacles(&prepared.generation).into_iter();
         let missing = prepared.missing_secrets.iter().map(|problem| problem.message.clone());
         let requests = waiting_requests(&self.engine, infra).await?;
-        let requests = requests.iter().map(|(_, request)| {
+        let requests = requests.into_iter().map(|(_, request)| {
+            let request = request.renamed(&moves.renames);
             format!("a waiting request is carried out, too: {}", describe(&request.node, &request.change))
         });
-        let warnings = missing.chain(obstacles).chain(requests);
+        let warnings = missing.chain(obstacles).chain(requests).chain(moves.doubts.iter().cloned());
+        let moved: Vec<Note> = moves.nodes.iter().map(|names| moved(names, &plan, &situation)).collect();
+        plan.notes.splice(..0, moved);
         plan.notes.extend(warnings.map(|text| Note::Warning { text }));
         if prepared.exists {
             plan.notes.extend(self.extras(&situation).await?);
@@ -467,7 +478,7 @@ async fn undo(
             report.leftovers = pass.enacted.failed;
             report.leftovers.extend(pass.plan.notes.into_iter().filter_map(|note| match note {
                 Note::Deferred { slot, text, .. } => Some(Failed { slot, reason: text, passing: true }),
-                Note::Warning { .. } => None,
+                Note::Warning { .. } | Note::Moved { .. } => None,
             }));
         }
         None if rollback => {
@@ -496,6 +507,18 @@ fn check_config_manager(node: &Node, implementation: &Implementation) -> Result<
     }
 }
 
+/// The note of a node that gets another name.
+fn moved((from, to): &(String, String), plan: &Plan, situation: &Situation) -> Note {
+    let ids = situation.instances.iter().map(|instance| &instance.attempt);
+    let ids: BTreeSet<&AttemptId> = ids.filter(|a| a.slot.node == *to).map(|attempt| &attempt.id).collect();
+    let destroyed = plan.actions.iter().filter(|action| match &action.what {
+        What::Destroy { attempt, .. } | What::Settle { attempt, wanted: false } => ids.contains(attempt),
+        _ => false,
+    });
+    let kept = ids.len() - destroyed.count().min(ids.len());
+    Note::Moved { from: from.clone(), to: to.clone(), instances: ids.len(), kept }
+}
+
 fn new_record(infra: &InfraId, generation: &Generation) -> InfraRecord {
     InfraRecord {
         id: infra.clone(),
@@ -507,6 +530,7 @@ fn new_record(infra: &InfraId, generation: &Generation) -> InfraRecord {
         completed: false,
         closed_at: None,
         rollout: None,
+        names: Default::default(),
     }
 }
 

@@ -6,7 +6,8 @@ use occopus_engine::control::load;
 use occopus_engine::difference::{Change, between};
 use occopus_engine::ids::InfraId;
 use occopus_engine::journal::read_all;
-use occopus_engine::record::Generation;
+use occopus_engine::moves::moves;
+use occopus_engine::record::{Generation, InfraRecord};
 use occopus_engine::store::Table;
 use serde::Serialize;
 
@@ -53,7 +54,7 @@ impl Occopus {
     /// If there is no such infrastructure, or the store cannot be read.
     pub async fn history(&self, infra: &InfraId) -> Result<History, Error> {
         let (record, ..) = load(&self.engine, infra).await?;
-        let generations = entries(&self.generations(infra).await?, record.generation);
+        let generations = entries(&self.generations(infra).await?, &record);
         Ok(History { schema: 1, infra_id: infra.clone(), name: record.name, generations })
     }
 
@@ -82,6 +83,7 @@ impl Occopus {
             created_at: self.engine.clock.wall(),
             author: String::new(),
             undone_at: None,
+            epoch: Some(old.epoch.unwrap_or_default()),
             ..old.clone()
         };
         self.check_feasible(&generation)?;
@@ -105,8 +107,9 @@ impl Occopus {
         if !prepared.exists {
             return Ok(added(&prepared.generation));
         }
-        let (_, in_force, _) = load(&self.engine, &prepared.infra_id).await?;
-        Ok(between(&in_force, &prepared.generation))
+        let (record, in_force, attempts) = load(&self.engine, &prepared.infra_id).await?;
+        let moves = moves(&record, &in_force, &prepared.generation, &attempts);
+        Ok(between(&in_force, &prepared.generation, &moves.renames))
     }
 
     pub(crate) async fn generations(&self, infra: &InfraId) -> Result<Vec<Generation>, Error> {
@@ -116,8 +119,12 @@ impl Occopus {
     }
 }
 
-/// What history tells of `generations`, of which number `in_force` is in force. Pure.
-fn entries(generations: &[Generation], in_force: u64) -> Vec<GenerationEntry> {
+/// What history tells of the `generations` of `record`. Pure.
+fn entries(generations: &[Generation], record: &InfraRecord) -> Vec<GenerationEntry> {
+    let epoch = |generation: &Generation| generation.epoch.unwrap_or_default();
+    let since = |before: &Generation, generation: &Generation| {
+        between(before, generation, &record.names.between(epoch(before), epoch(generation)))
+    };
     let mut before: Option<&Generation> = None;
     let mut entries = Vec::new();
     for generation in generations {
@@ -125,9 +132,9 @@ fn entries(generations: &[Generation], in_force: u64) -> Vec<GenerationEntry> {
             number: generation.number,
             created_at: generation.created_at,
             author: generation.author.clone(),
-            in_force: generation.number == in_force,
+            in_force: generation.number == record.generation,
             undone_at: generation.undone_at,
-            changes: before.map_or_else(|| added(generation), |before| between(before, generation)),
+            changes: before.map_or_else(|| added(generation), |before| since(before, generation)),
         });
         if generation.undone_at.is_none() {
             before = Some(generation);
@@ -146,6 +153,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use occopus_descriptor::model::Infrastructure;
+    use occopus_engine::names::Renames;
     use serde_json::json;
 
     use super::*;
@@ -162,7 +170,34 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             author: "ann".to_owned(),
             undone_at: undone.then_some(Timestamp::UNIX_EPOCH),
+            epoch: None,
         }
+    }
+
+    fn record(generation: u64) -> InfraRecord {
+        let record = json!({
+            "id": "i", "name": "shop", "goal": "present", "generation": generation,
+            "created_at": Timestamp::UNIX_EPOCH,
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    #[test]
+    fn a_renamed_node_is_one_and_the_same_even_if_that_was_undone_meanwhile() {
+        let mut record = record(3);
+        let renames = Renames::of([("a", "b")]);
+        record.rename(&renames, Timestamp::UNIX_EPOCH);
+        record.rename(&renames.inverse(), Timestamp::UNIX_EPOCH);
+        record.rename(&renames, Timestamp::UNIX_EPOCH);
+        let at = |epoch, generation: Generation| Generation { epoch: Some(epoch), ..generation };
+        let all = [
+            at(0, generation(1, &["a"], false)),
+            at(1, generation(2, &["b"], true)),
+            at(3, generation(3, &["b"], false)),
+        ];
+        let renamed = Change::Renamed { node: "b".to_owned(), from: "a".to_owned() };
+        let told = entries(&all, &record);
+        assert_eq!((&told[1].changes, &told[2].changes), (&vec![renamed.clone()], &vec![renamed]));
     }
 
     #[test]
@@ -172,7 +207,7 @@ mod tests {
             generation(2, &["a", "b"], true),
             generation(3, &["a", "c"], false),
         ];
-        let told = entries(&all, 3);
+        let told = entries(&all, &record(3));
         let new = |node: &str| vec![Change::Added { node: node.to_owned() }];
         assert_eq!(
             told.iter().map(|entry| entry.changes.clone()).collect::<Vec<_>>(),

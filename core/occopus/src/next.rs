@@ -20,7 +20,7 @@ pub(crate) fn remark(survey: &Survey, note: &Note) -> String {
     let text = crate::status::note_text(note);
     let advice = match note {
         Note::Deferred { slot, hold, .. } => for_slot(survey, slot, hold.as_ref()),
-        Note::Warning { .. } => None,
+        Note::Warning { .. } | Note::Moved { .. } => None,
     };
     match advice {
         Some(Advice { to: Some(to), command }) => format!("{text}; {to}: {command}"),
@@ -38,7 +38,7 @@ pub(crate) fn command(survey: &Survey) -> String {
         Health::Incomplete => {
             let deferred = survey.plan.notes.iter().filter_map(|note| match note {
                 Note::Deferred { slot, hold, .. } => for_slot(survey, slot, hold.as_ref()),
-                Note::Warning { .. } => None,
+                Note::Warning { .. } | Note::Moved { .. } => None,
             });
             let paused = survey.situation.holds.iter().find(|hold| hold.kind == HoldKind::Pause);
             match (deferred.map(|advice| advice.command).next(), paused) {

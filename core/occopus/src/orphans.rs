@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream;
-use occopus_engine::control::vacancy;
+use occopus_engine::control::{rename_listed, vacancy};
 use occopus_engine::enact::Enacted;
 use occopus_engine::handler::{Found, HandlerError, Listed, Place};
 use occopus_engine::ids::InfraId;
@@ -214,8 +214,11 @@ impl Library {
         })
     }
 
-    fn describe(&self, place: &Place, listed: Listed) -> Orphan {
+    fn describe(&self, place: &Place, mut listed: Listed) -> Orphan {
         let book = self.books.get(&listed.found.identity.infra);
+        if let Some(book) = book {
+            rename_listed(&book.record, &book.attempts, &mut listed);
+        }
         let (reason, remedy) = judge(book, place, &listed.found);
         let id = &listed.found.provider_id;
         let infra = &listed.found.identity.infra;

@@ -129,6 +129,7 @@ fn rendering(request: &RenderRequest) -> Result<Rendering, Error> {
         created_at,
         author: String::new(),
         undone_at: None,
+        epoch: None,
     };
     flaws::check(&generation, &request.definitions)?;
     let infrastructure = &generation.infrastructure;

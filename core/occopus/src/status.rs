@@ -253,6 +253,13 @@ pub fn describe(node: &str, change: &ScaleChange) -> String {
 pub fn note_text(note: &Note) -> String {
     match note {
         Note::Warning { text } => text.clone(),
+        Note::Moved { from, to, instances, kept } if kept == instances => {
+            let verb = if *kept == 1 { "instance keeps" } else { "instances keep" };
+            format!("{from} → {to}: {kept} {verb} running")
+        }
+        Note::Moved { from, to, instances, kept } => {
+            format!("{from} → {to}: {kept} of {instances} instances keep running")
+        }
         Note::Deferred { slot, text, .. } => {
             let text = text.strip_prefix(&format!("{slot} ")).unwrap_or(text);
             format!("{slot} has to wait: {text}")

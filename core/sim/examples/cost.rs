@@ -151,6 +151,7 @@ fn record(infra: &InfraId, now: Timestamp) -> InfraRecord {
         completed: false,
         closed_at: None,
         rollout: None,
+        names: Default::default(),
     }
 }
 

@@ -40,7 +40,7 @@ impl World {
         let attempts = self.attempts().await?;
         self.nothing_lost(&attempts, &mut findings);
         self.dependencies_first(&attempts, &mut findings).await?;
-        self.creations_capped(&mut findings);
+        self.creations_capped(&attempts, &mut findings);
         self.secrets_hidden(&mut findings);
         findings.result()
     }
@@ -64,9 +64,9 @@ impl World {
         let attempts = self.attempts().await?;
         match self.record().await.map_err(broken)? {
             Some(record) if record.goal == Goal::Present => {
-                nothing_twice(&alive, &mut findings);
+                nothing_twice(&alive, &attempts, &mut findings);
                 recorded(&alive, &attempts, &mut findings);
-                self.as_described(&record, &alive, &mut findings).await?;
+                self.as_described(&record, (&alive, &attempts), &mut findings).await?;
             }
             record => nothing_left(record.as_ref(), &alive, &mut findings),
         }
@@ -91,6 +91,7 @@ impl World {
     ) -> Result<(), Violations> {
         let machines = self.ours(self.cloud.audit());
         let mut generations: BTreeMap<u64, Generation> = BTreeMap::new();
+        let names = self.record().await.map_err(broken)?.map(|record| record.names).unwrap_or_default();
         for machine in &machines {
             let attempt = attempts.iter().find(|attempt| attempt.id == machine.identity.attempt);
             let Some(number) = attempt.map(|attempt| attempt.generation).filter(|number| *number > 0) else {
@@ -101,13 +102,16 @@ impl World {
                 Entry::Vacant(vacant) => vacant.insert(self.generation(number).await.map_err(broken)?),
             };
             let infrastructure = &generation.infrastructure;
-            let slot = &machine.identity.slot;
+            // Slots as they were called when it was made.
+            let then = names.between(names.epoch(), generation.epoch.unwrap_or_default());
+            let slot = then.slot(slot_of(machine, attempts));
+            let is_of = |other: &Machine, node: &str| then.name(&slot_of(other, attempts).node) == node;
             for edge in infrastructure.dependencies.iter().filter(|edge| edge.dependent == slot.node) {
                 let least = infrastructure.node(&edge.dependee).map_or(0, |node| node.scaling.min as usize);
                 let ready = machines.iter().filter(|other| {
-                    other.identity.slot.node == edge.dependee && other.was_ready_before(machine.requested_at)
+                    is_of(other, &edge.dependee) && other.was_ready_before(machine.requested_at)
                 });
-                let ready: BTreeSet<&Slot> = ready.map(|other| &other.identity.slot).collect();
+                let ready: BTreeSet<&Slot> = ready.map(|other| slot_of(other, attempts)).collect();
                 findings.check(Property::DependenciesFirst, ready.len() >= least, || {
                     format!(
                         "{slot} was made when {} of at least {least} '{}' had been ready",
@@ -122,12 +126,12 @@ impl World {
 
     /// A slot is created at most so often within an hour. Every build or change that a user asks for may
     /// try again, and a clock that is set forward makes an hour seem over.
-    fn creations_capped(&self, findings: &mut Findings) {
+    fn creations_capped(&self, attempts: &[Attempt], findings: &mut Findings) {
         let ledger = &self.cloud.ledger;
         let renewals: Vec<Duration> = ledger.requests().into_iter().chain(ledger.jumps()).collect();
         let mut slots: BTreeMap<Slot, Vec<Duration>> = BTreeMap::new();
         for machine in self.ours(self.cloud.audit()) {
-            slots.entry(machine.identity.slot).or_default().push(machine.requested_at);
+            slots.entry(slot_of(&machine, attempts).clone()).or_default().push(machine.requested_at);
         }
         for (slot, times) in slots {
             for (index, begin) in times.iter().enumerate() {
@@ -159,7 +163,7 @@ impl World {
     async fn as_described(
         &self,
         record: &InfraRecord,
-        alive: &[Machine],
+        (alive, attempts): (&[Machine], &[Attempt]),
         findings: &mut Findings,
     ) -> Result<(), Violations> {
         let generation = self.generation(record.generation).await.map_err(broken)?;
@@ -173,7 +177,7 @@ impl World {
         }
         let mut living: BTreeMap<String, usize> = BTreeMap::new();
         for machine in alive {
-            *living.entry(machine.identity.slot.node.clone()).or_default() += 1;
+            *living.entry(slot_of(machine, attempts).node.clone()).or_default() += 1;
         }
         let now = self.cloud.now();
         let idle: Vec<String> = alive
@@ -231,11 +235,17 @@ impl World {
     }
 }
 
+/// The slot of `machine` as it is called now; its tags have the name of the time when it was made.
+pub(crate) fn slot_of<'a>(machine: &'a Machine, attempts: &'a [Attempt]) -> &'a Slot {
+    let known = attempts.iter().find(|attempt| attempt.id == machine.identity.attempt);
+    known.map_or(&machine.identity.slot, |attempt| &attempt.slot)
+}
+
 /// No slot has two machines.
-fn nothing_twice(alive: &[Machine], findings: &mut Findings) {
+fn nothing_twice(alive: &[Machine], attempts: &[Attempt], findings: &mut Findings) {
     let mut slots: BTreeSet<&Slot> = BTreeSet::new();
     for machine in alive {
-        let slot = &machine.identity.slot;
+        let slot = slot_of(machine, attempts);
         findings.check(Property::NothingTwice, slots.insert(slot), || format!("{slot} has two machines"));
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use occopus_engine::hold::HoldKind;
 use occopus_engine::ids::AttemptId;
 
 use crate::cloud::Call;
@@ -59,8 +58,8 @@ struct Book {
     requests: Vec<Duration>,
     /// When the wall clock jumped.
     jumps: Vec<Duration>,
-    /// Holds in force, with the time when they were put.
-    holds: BTreeMap<(&'static str, Option<String>), Duration>,
+    /// Holds in force by their reasons, with the time when they were put.
+    holds: BTreeMap<String, Duration>,
     violations: Vec<Violation>,
 }
 
@@ -144,22 +143,19 @@ impl Ledger {
         self.book().requests.clone()
     }
 
-    /// Notes that a hold is durable.
-    pub(crate) fn held(&self, kind: HoldKind, node: Option<String>, at: Duration) {
-        self.book().holds.insert((kind.participle(), node), at);
+    /// Notes that the hold with this reason is on record.
+    pub(crate) fn held(&self, reason: String, at: Duration) {
+        self.book().holds.insert(reason, at);
     }
 
-    /// Notes that a hold is about to be lifted.
-    pub(crate) fn lifted(&self, kind: HoldKind, node: Option<&str>) {
-        self.book().holds.remove(&(kind.participle(), node.map(str::to_owned)));
+    /// Notes that the hold with this reason is about to be lifted.
+    pub(crate) fn lifted(&self, reason: &str) {
+        self.book().holds.remove(reason);
     }
 
-    /// Since when `node` has been held, alone or with all others.
-    pub(crate) fn held_since(&self, kind: HoldKind, node: &str) -> Option<Duration> {
-        let since = |node: Option<&str>| {
-            self.book().holds.get(&(kind.participle(), node.map(str::to_owned))).copied()
-        };
-        [since(None), since(Some(node))].into_iter().flatten().max()
+    /// Since when the hold with this reason has been on record.
+    pub(crate) fn held_since(&self, reason: &str) -> Option<Duration> {
+        self.book().holds.get(reason).copied()
     }
 
     /// Notes a jump of the wall clock.

@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use occopus_engine::hold::holds;
 use occopus_engine::ids::{AttemptId, InfraId};
-use occopus_engine::journal::{generation_key, infra_key, read};
+use occopus_engine::journal::{generation_key, infra_key, read, read_all};
 use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase};
 use occopus_engine::store::{Key, Store, Table};
 use occopus_store::MemoryStore;
 use serde_json::Value;
 
+use crate::check::slot_of;
 use crate::cloud::{Call, SimCloud};
 use crate::fakes::MARKER;
 use crate::fault::FaultKind;
@@ -77,11 +78,11 @@ impl Referee {
         // None of them ends by itself, but all do with their infrastructure.
         let Ok(holds) = holds(&self.records, &self.infra, Timestamp::UNIX_EPOCH).await else { return };
         let (node, now) = (attempt.slot.node.as_str(), self.cloud.now());
-        let since = |kind| self.ledger().held_since(kind, node);
         let paused = holds.pause(node).filter(|_| record.goal == Goal::Present);
         let protected = holds.protection(node).filter(|_| call == Call::Destroy);
         for hold in paused.into_iter().chain(protected) {
-            if let Some(since) = since(hold.kind).filter(|since| *since + NOTICED < now) {
+            let since = self.ledger().held_since(&hold.reason);
+            if let Some(since) = since.filter(|since| *since + NOTICED < now) {
                 let text =
                     format!("a {call:?} call for {} at {now:?}, which is held since {since:?}", attempt.slot);
                 self.ledger().violated(Property::HoldsHeeded, text);
@@ -102,11 +103,13 @@ impl Referee {
         let Some(node) = node.filter(|_| rolled && tally.of(FaultKind::WrongState) == 0) else { return };
         let now = self.cloud.now();
         let (mut serving, mut victims) = (0, 0);
+        let Ok(attempts) = read_all(&self.records, Table::Attempt, self.infra.as_str()).await else { return };
+        let books = attempts.into_iter().map(|(_, attempt)| attempt).collect::<Vec<Attempt>>();
         for machine in self.cloud.audit().iter().filter(|machine| {
             let identity = &machine.identity;
             identity.infra == self.infra
-                && identity.slot.node == node.name
                 && identity.store == *self.records.id()
+                && slot_of(machine, &books).node == node.name
         }) {
             match machine.identity.attempt == attempt.id {
                 true if !machine.serves(now) => return,

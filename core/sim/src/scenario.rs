@@ -225,8 +225,13 @@ fn hold(rng: &mut fastrand::Rng, shape: &Shape) -> Op {
     if rng.u32(..3) == 0 { Op::Lift(kind, node) } else { Op::Hold(kind, node) }
 }
 
+/// A change of what is described, or of names.
+fn changed(rng: &mut fastrand::Rng, shape: &Shape) -> Shape {
+    if rng.bool() { shape.changed(rng).called_as_before() } else { shape.called_otherwise(rng) }
+}
+
 fn renewal(rng: &mut fastrand::Rng, shape: &Shape) -> Op {
-    let shape = if rng.u32(..3) == 0 { shape.changed(rng) } else { shape.clone() };
+    let shape = if rng.u32(..3) == 0 { changed(rng, shape) } else { shape.clone().called_as_before() };
     let node = shape.random_node(rng).filter(|_| rng.u32(..4) == 0);
     let nodes = node.map(|node| [node].into());
     Op::Renew(shape.renewed(rng), Rollout { nodes, cascade: rng.bool(), made_after: None })
@@ -237,7 +242,7 @@ fn task(rng: &mut fastrand::Rng, shape: &Shape) -> Task {
         0..4 => Task::Once(Op::Build),
         4..7 => Task::Once(Op::Maintain),
         7..11 => Task::Watch(seconds(rng, 60, 1200)),
-        11 => Task::Once(Op::Change(shape.changed(rng))),
+        11 => Task::Once(Op::Change(changed(rng, shape))),
         12 => Task::Once(Op::Destroy),
         13..15 => Task::Once(renewal(rng, shape)),
         15 => Task::Once(hold(rng, shape)),

@@ -5,8 +5,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use occopus_descriptor::model::{
-    Care, Dependency, Implementation, Infrastructure, Node, NodeDefinition, Scaling, Share,
+    Care, Dependency, Implementation, Infrastructure, Moved, Node, NodeDefinition, Scaling, Share,
 };
+use occopus_engine::names::Renames;
 use occopus_engine::record::Generation;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +15,9 @@ use crate::cloud::ENDPOINT;
 
 /// The nodes of random infrastructures.
 const NODES: [&str; 6] = ["db", "worker", "front", "log", "cache", "mail"];
+
+/// The end of other names of random nodes.
+const NEW: &str = "-new";
 
 /// The endpoints of random infrastructures.
 pub(crate) const ENDPOINTS: [&str; 3] = [ENDPOINT, "sim://east", "sim://west"];
@@ -28,6 +32,9 @@ pub struct Shape {
     timeout: u64,
     versions: BTreeMap<String, u32>,
     care: BTreeMap<String, Care>,
+    /// The definitions of nodes that were called otherwise when they were added.
+    types: BTreeMap<String, String>,
+    moved: Vec<Moved>,
 }
 
 impl Shape {
@@ -101,7 +108,68 @@ impl Shape {
             timeout: 600,
             versions: BTreeMap::new(),
             care: BTreeMap::new(),
+            types: BTreeMap::new(),
+            moved: Vec::new(),
         }
+    }
+
+    /// Renames nodes, from what to what, all at once, and says so.
+    #[must_use]
+    pub fn renamed(mut self, moves: &[(&str, &str)]) -> Self {
+        let owned = |name: &str| name.to_owned();
+        self.moved = moves.iter().map(|(from, to)| Moved { from: owned(from), to: owned(to) }).collect();
+        let renames = Renames::of(moves.iter().copied());
+        let new = |name: &String| renames.name(name).to_owned();
+        self.types = self.nodes.iter().map(|(name, _)| (new(name), self.definition_of(name))).collect();
+        for (name, _) in &mut self.nodes {
+            *name = new(name);
+        }
+        for (dependent, dependee) in &mut self.needs {
+            (*dependent, *dependee) = (new(dependent), new(dependee));
+        }
+        let asked = self.resources.values_mut().flatten().filter_map(|resource| resource.get_mut("asks"));
+        for name in asked.filter_map(Value::as_array_mut).flatten() {
+            *name = json!(name.as_str().map(|name| renames.name(name)));
+        }
+        self.resources = self.resources.into_iter().map(|(name, all)| (new(&name), all)).collect();
+        self.versions = self.versions.into_iter().map(|(name, number)| (new(&name), number)).collect();
+        self.care = self.care.into_iter().map(|(name, care)| (new(&name), care)).collect();
+        self
+    }
+
+    /// The same infrastructure with other names: of one node, of two that swap theirs, or of one that takes
+    /// over the name of another one.
+    #[must_use]
+    pub fn called_otherwise(&self, rng: &mut fastrand::Rng) -> Self {
+        let (Some(one), Some(other)) = (self.random_node(rng), self.random_node(rng)) else {
+            return self.clone();
+        };
+        let (new, newer) = (self.other_name(&one), self.other_name(&other));
+        let shape = self.clone();
+        match rng.u32(..3) {
+            0 if one != other => shape.renamed(&[(&one, &other), (&other, &one)]),
+            1 if one != other => shape.renamed(&[(&one, &other), (&other, &newer)]),
+            _ => shape.renamed(&[(&one, &new)]),
+        }
+    }
+
+    /// A name like `name` that no node has.
+    fn other_name(&self, name: &str) -> String {
+        let other = format!("{name}{NEW}");
+        let taken = self.nodes.iter().any(|(node, _)| *node == other);
+        if taken { self.other_name(&other) } else { other }
+    }
+
+    /// Says of all nodes that they may have been called otherwise.
+    #[must_use]
+    pub fn called_as_before(mut self) -> Self {
+        let hint = |(name, _): &(String, Scaling)| Moved { from: format!("{name}{NEW}"), to: name.clone() };
+        self.moved = self.nodes.iter().map(hint).collect();
+        self
+    }
+
+    fn definition_of(&self, node: &str) -> String {
+        self.types.get(node).cloned().unwrap_or_else(|| node.to_owned())
     }
 
     /// Adds a node.
@@ -206,7 +274,7 @@ impl Shape {
     pub fn generation(&self, now: Timestamp) -> Generation {
         let node = |(name, scaling): &(String, Scaling)| Node {
             name: name.clone(),
-            definition: name.clone(),
+            definition: self.definition_of(name),
             scaling: *scaling,
             scaling_source: None,
             filter: None,
@@ -230,9 +298,12 @@ impl Shape {
             dependencies: self.needs.iter().map(edge).collect(),
             variables: Map::new(),
             outputs: Default::default(),
+            moved: self.moved.clone(),
         };
-        let definitions =
-            self.resources.iter().map(|(name, resources)| (name.clone(), self.definition(name, resources)));
+        let definitions = self.resources.iter().map(|(node, resources)| {
+            let name = self.definition_of(node);
+            (name.clone(), self.definition(&name, resources))
+        });
         Generation {
             number: 1,
             infrastructure,
@@ -240,6 +311,7 @@ impl Shape {
             shuffle: None,
             author: String::new(),
             undone_at: None,
+            epoch: None,
             created_at: now,
         }
     }
@@ -282,6 +354,9 @@ impl fmt::Display for Shape {
                     .collect();
                 write!(f, " ({})", extra.join(", "))?;
             }
+        }
+        for Moved { from, to } in &self.moved {
+            write!(f, "; {from} is {to}")?;
         }
         Ok(())
     }

@@ -267,18 +267,22 @@ impl World {
         let hold = Hold {
             kind,
             node,
-            reason: "to see what happens".to_owned(),
+            reason: format!("as it was {:?}", self.clock.monotonic()),
             actor: "an operator".to_owned(),
             since: engine.clock.wall(),
             until: None,
         };
         hold::put(engine, &self.infra, &hold).await?;
-        self.cloud.ledger.held(kind, hold.node, self.clock.monotonic());
+        self.cloud.ledger.held(hold.reason, self.clock.monotonic());
         Ok(Done::Noted)
     }
 
     async fn lift(&self, engine: &Engine, kind: HoldKind, node: Option<&str>) -> Result<Done, EngineError> {
-        self.cloud.ledger.lifted(kind, node);
+        for hold in hold::holds(&self.records, &self.infra, engine.clock.wall()).await?.iter() {
+            if hold.kind == kind && hold.node.as_deref() == node {
+                self.cloud.ledger.lifted(&hold.reason);
+            }
+        }
         hold::lift(engine, &self.infra, (kind, node), "an operator").await?;
         Ok(Done::Noted)
     }

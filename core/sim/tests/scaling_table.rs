@@ -63,8 +63,12 @@ async fn register(world: &World, changes: &[ScaleChange]) {
         if *change == RemoveInstance(NOBODY.to_owned()) {
             let refused = request_scaling(&engine, &world.infra, "worker", std::slice::from_ref(change));
             assert!(refused.await.unwrap_err().to_string().contains("no instance"));
-            let request =
-                ScaleRequest { node: "worker".into(), change: change.clone(), at: world.clock.wall() };
+            let request = ScaleRequest {
+                node: "worker".into(),
+                change: change.clone(),
+                at: world.clock.wall(),
+                epoch: 0,
+            };
             let write = Write::Append(Table::Scaling, world.infra.to_string(), encode(&request));
             world.records.commit(Batch { expect: Vec::new(), writes: vec![write] }).await.unwrap();
         } else {

@@ -51,6 +51,7 @@ fn infrastructure(file: &yaml::Node, expected: &Value) -> Infrastructure {
         dependencies: dependencies(expected),
         variables: Map::new(),
         outputs: Default::default(),
+        moved: Vec::new(),
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) fn lines_of(changes: &[Change]) -> Vec<String> {
         Change::Infrastructure { differs } => each("", differs),
         Change::Added { node } => vec![format!("+ {node}")],
         Change::Removed { node } => vec![format!("- {node}")],
+        Change::Renamed { node, from } => vec![format!("{from} → {node}")],
         Change::Changed { node, differs } => each(&format!("~ {node}: "), differs),
     });
     lines.collect()

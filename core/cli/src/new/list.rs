@@ -88,6 +88,7 @@ mod tests {
             completed,
             closed_at: None,
             rollout: None,
+            names: Default::default(),
         };
         let hold = Hold {
             kind: HoldKind::Pause,

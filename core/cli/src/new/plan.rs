@@ -136,6 +136,7 @@ pub(super) fn text_of(plan: &Plan, colors: bool) -> String {
     for note in &plan.notes {
         let label = match note {
             Note::Warning { .. } => paint(colors, Color::Yellow, "warning:"),
+            Note::Moved { .. } => "moved:".to_owned(),
             Note::Deferred { .. } => "later:".to_owned(),
         };
         lines.push(format!("  {label} {}", note_text(note)));

@@ -37,6 +37,18 @@ pub const INFRASTRUCTURE: &[Field] = &[
         "Templates by name, such as url: http://{{getip('web')}}/; `occopus output` shows what they come to.",
     )
     .elsewhere(),
+    Field::optional(
+        "moved",
+        Kind::List(&Kind::Closed(MOVED)),
+        "Nodes that were renamed, such as {from: worker, to: web}; a change keeps their instances.",
+    )
+    .elsewhere(),
+];
+
+/// The keys of an entry of `moved`.
+pub const MOVED: &[Field] = &[
+    Field::required("from", Kind::Name, "The old name of the node.").strict().elsewhere(),
+    Field::required("to", Kind::Name, "Its new name.").strict().elsewhere(),
 ];
 
 /// The keys of an entry of `nodes`.

@@ -13,7 +13,7 @@ pub use configuration::{
     CONFIGURATION, LOGGING, LOGGING_FORMATTER, LOGGING_HANDLER, LOGGING_LOGGER, REST, UDS,
 };
 pub use credentials::{AUTH_FORMS, AuthForm, CREDENTIALS, CREDENTIALS_ENTRY};
-pub use infrastructure::{DEPENDENCY, INFRASTRUCTURE, MAPPING, NODE, SCALING};
+pub use infrastructure::{DEPENDENCY, INFRASTRUCTURE, MAPPING, MOVED, NODE, SCALING};
 pub use kind::{Kind, Mismatch};
 pub use resources::{AZURE_ACI, AZURE_VM, CLOUDBROKER, CLOUDSIGMA, DOCKER, EC2, NOVA, PROCESS};
 pub use sections::{

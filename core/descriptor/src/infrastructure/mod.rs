@@ -3,6 +3,7 @@
 mod care;
 mod dependencies;
 mod graph;
+mod moved;
 mod name;
 mod outputs;
 mod scaling;
@@ -54,6 +55,7 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
     duplicates(sources, &mut diagnostics);
     let dependencies = dependencies::check(root, sources, &mut diagnostics);
     let outputs = outputs::check(root.get("outputs"), &mut diagnostics);
+    let moved = moved::check(root.get("moved"), sources, &mut diagnostics);
     for key in unknown_keys(entries, INFRASTRUCTURE) {
         let shown = key.to_text();
         diagnostics.push(
@@ -76,6 +78,7 @@ pub fn check(root: &Node, overrides: &Overrides) -> (Option<model::Infrastructur
         dependencies,
         variables,
         outputs,
+        moved,
     });
     (infrastructure, diagnostics)
 }

@@ -53,10 +53,15 @@ async fn late_arrivals(engine: &Engine, closed: &[Attempt], infra: &InfraId) -> 
     let mut late = Vec::new();
     for place in places {
         match find(engine, place).await {
-            Ok(found) => late.extend(found.into_iter().filter(|found| {
-                found.identity.infra == *infra
-                    && watched.iter().any(|attempt| attempt.id == found.identity.attempt)
-            })),
+            Ok(found) => {
+                let ours = found.into_iter().filter(|found| found.identity.infra == *infra);
+                late.extend(ours.filter_map(|mut found| {
+                    let attempt = watched.iter().find(|attempt| attempt.id == found.identity.attempt)?;
+                    // Its node may have been renamed since its tags were written.
+                    found.identity.slot = attempt.slot.clone();
+                    Some(found)
+                }));
+            }
             Err(error) => tracing::warn!(%infra, %error, "could not look for late arrivals"),
         }
     }
@@ -142,8 +147,7 @@ impl Survey {
 pub async fn survey(engine: &Engine, infra: &InfraId, order: Order) -> Result<Survey, EngineError> {
     let (record, generation, attempts) = load(engine, infra).await?;
     let lease = inspect(engine.store.as_ref(), infra).await?;
-    let requests: Vec<(String, ScaleRequest)> =
-        read_all(engine.store.as_ref(), Table::Scaling, infra.as_str()).await?;
+    let requests = super::waiting_requests(engine, infra).await?;
     let holds = holds(engine.store.as_ref(), infra, engine.clock.wall()).await?;
     let situation = assess(engine, (record, generation), attempts, holds, order, false).await;
     let plan = plan(&situation, &engine.policy);

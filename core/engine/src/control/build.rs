@@ -8,6 +8,8 @@ use crate::enact::Failed;
 use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::hold::holds;
+use crate::moves::moves;
+use crate::names::{Names, Renames};
 use crate::plan::{Action, Note, Plan, What, plan, refusal, waits_for_holds};
 use crate::record::{Generation, Goal, InfraRecord, Rollout};
 
@@ -30,14 +32,16 @@ impl Controller<'_> {
     /// Makes a new infrastructure durable: goal, description, definitions. Nothing is created yet. One
     /// that exists is refused; the identifier of one that was destroyed can be used again.
     pub async fn begin(&self, mut generation: Generation) -> Result<(), EngineError> {
-        match self.journal.record().await {
-            Err(EngineError::UnknownInfrastructure { .. }) => {}
-            Ok(InfraRecord { closed_at: Some(_), .. }) => {}
+        let names = match self.journal.record().await {
+            Err(EngineError::UnknownInfrastructure { .. }) => Names::default(),
+            // Its earlier descriptions have names of their time.
+            Ok(InfraRecord { closed_at: Some(_), names, .. }) => names,
             Ok(record) => return Err(exists_already(&record)),
             Err(error) => return Err(error),
-        }
+        };
         generation.number = self.journal.last_generation().await? + 1;
         generation.author = self.journal.lease().holder().to_string();
+        generation.epoch = Some(names.epoch());
         let record = InfraRecord {
             id: self.journal.infra().clone(),
             name: generation.infrastructure.name.clone(),
@@ -48,14 +52,16 @@ impl Controller<'_> {
             completed: false,
             closed_at: None,
             rollout: None,
+            names,
         };
         let text = format!("'{}' is to be built", record.name);
         let event = self.journal.event(EventKind::InfraStart, None, text).from_to("none", record.word());
-        self.journal.put_generation(&record, &generation, vec![event]).await
+        self.journal.put_generation(&record, &generation, &Renames::default(), vec![event]).await
     }
 
     /// Puts a new description in force and returns the record as it was before. An infrastructure that
-    /// was destroyed is refused: nothing of it is left that could be changed.
+    /// was destroyed is refused: nothing of it is left that could be changed. What the description
+    /// [renames](crate::moves) has its new name from then on.
     ///
     /// With `rollout`, passes replace the instances that are outdated then.
     ///
@@ -75,9 +81,13 @@ impl Controller<'_> {
                 before.name, before.id
             )));
         }
+        let in_force = self.journal.generation(before.generation).await?;
+        let moves = moves(&before, &in_force, &generation, &self.journal.attempts());
+        let mut record = before.clone();
+        record.rename(&moves.renames, self.engine.clock.wall());
         generation.number = self.journal.last_generation().await? + 1;
         generation.author = self.journal.lease().holder().to_string();
-        let mut record = before.clone();
+        generation.epoch = Some(record.names.epoch());
         record.generation = generation.number;
         record.name.clone_from(&generation.infrastructure.name);
         record.goal = Goal::Present;
@@ -85,21 +95,30 @@ impl Controller<'_> {
         record.rollout = rollout;
         record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
         let named = InfraRecord { name: before.name.clone(), ..record.clone() };
-        self.require_free((named, generation.clone())).await?;
-        let text = format!("description {} is in force", generation.number);
+        self.require_free((named, generation.clone()), &moves.renames).await?;
+        let renamed = moves.nodes.iter().map(|(from, to)| format!("; '{from}' is called '{to}' now"));
+        let text = format!("description {} is in force{}", generation.number, renamed.collect::<String>());
         let event = self.journal.event(EventKind::Reconfigured, None, text);
         let event = event.from_to(before.generation, generation.number);
-        self.journal.put_generation(&record, &generation, vec![event]).await?;
+        self.journal.put_generation(&record, &generation, &moves.renames, vec![event]).await?;
         Ok(before)
     }
 
     /// Refuses a change that holds would keep from its end: it would be carried out elsewhere, to no purpose.
-    async fn require_free(&self, (record, generation): (InfraRecord, Generation)) -> Result<(), EngineError> {
+    async fn require_free(
+        &self,
+        (record, generation): (InfraRecord, Generation),
+        renames: &Renames,
+    ) -> Result<(), EngineError> {
         let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
         if holds.is_empty() {
             return Ok(());
         }
-        let (attempts, order) = (self.journal.attempts(), self.options.order);
+        let (mut attempts, order) = (self.journal.attempts(), self.options.order);
+        for attempt in &mut attempts {
+            renames.rename(attempt);
+        }
+        let holds = holds.renamed(renames);
         let situation = assess(self.engine, (record, generation), attempts, holds, order, true).await;
         refusal(&situation, &self.engine.policy).map_or(Ok(()), |why| Err(EngineError::Description(why)))
     }
@@ -111,9 +130,13 @@ impl Controller<'_> {
         let mut record = self.journal.record().await?;
         let old = self.journal.generation(before.generation).await?.infrastructure;
         let mut tried = self.journal.generation(record.generation).await?;
+        let renames = record.names.since(before.names.epoch());
+        let back = renames.inverse();
+        record.rename(&back, self.engine.clock.wall());
         // Scaling requests that were consumed during the change are gone: their targets stay.
         record.targets.retain(|node, _| old.node(node).is_some());
-        let removed = before.targets.iter().filter(|(node, _)| tried.infrastructure.node(node).is_none());
+        let is_gone = |node: &str| tried.infrastructure.node(renames.name(node)).is_none();
+        let removed = before.targets.iter().filter(|(node, _)| is_gone(node));
         record.targets.extend(removed.map(|(node, target)| (node.clone(), *target)));
         let undone = std::mem::replace(&mut record.generation, before.generation);
         // What the change replaced is replaced again, by what it was.
@@ -128,7 +151,7 @@ impl Controller<'_> {
         let event = self.journal.event(EventKind::Reconfigured, None, text);
         let event = event.from_to(undone, before.generation);
         tried.undone_at = Some(self.engine.clock.wall());
-        self.journal.put_generation(&record, &tried, vec![event]).await?;
+        self.journal.put_generation(&record, &tried, &back, vec![event]).await?;
         self.maintain(on_plan).await
     }
 
@@ -193,7 +216,7 @@ pub(super) fn deferred(notes: &[Note]) -> Vec<Failed> {
             Note::Deferred { slot, text, .. } => {
                 Some(Failed { slot: slot.clone(), reason: text.clone(), passing: true })
             }
-            Note::Warning { .. } => None,
+            Note::Warning { .. } | Note::Moved { .. } => None,
         })
         .collect()
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub use assess::{Health, Survey, assess, load, survey};
 pub use build::Built;
 pub use destroy::Demolished;
-pub use orphan::{Vacancy, vacancy};
+pub use orphan::{Vacancy, rename_listed, vacancy};
 pub use scale::{known_node, request_scaling, waiting_requests};
 
 pub use crate::enact::Effort;

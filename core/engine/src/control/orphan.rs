@@ -67,6 +67,17 @@ pub fn vacancy<'a>(
     Ok(Vacancy { node, index, implementation })
 }
 
+/// Gives `listed` the name that its slot has now: its tags have that of the time when it was made.
+pub fn rename_listed(record: &InfraRecord, attempts: &[Attempt], listed: &mut Listed) {
+    let identity = &mut listed.found.identity;
+    let known = attempts.iter().find(|attempt| attempt.id == identity.attempt);
+    identity.slot = match (known, listed.created_at) {
+        (Some(attempt), _) => attempt.slot.clone(),
+        (None, Some(at)) => record.names.since_time(at).slot(&identity.slot),
+        (None, None) => return,
+    };
+}
+
 impl Controller<'_> {
     /// Takes an orphan at `place` back into its slot. The next pass looks at it.
     ///
@@ -176,6 +187,7 @@ impl Controller<'_> {
             completed: false,
             closed_at: Some(now),
             rollout: None,
+            names: Default::default(),
         };
         let text = "this store knows nothing of it but what is removed now".to_owned();
         let event = self.journal.event(EventKind::Notice, None, text);
@@ -195,11 +207,13 @@ fn no_generation(record: &InfraRecord) -> Generation {
             dependencies: Vec::new(),
             variables: Map::new(),
             outputs: BTreeMap::new(),
+            moved: Vec::new(),
         },
         definitions: BTreeMap::new(),
         shuffle: None,
         author: String::new(),
         undone_at: None,
+        epoch: None,
         created_at: record.created_at,
     }
 }

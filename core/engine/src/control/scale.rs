@@ -61,8 +61,12 @@ pub async fn request_scaling(
     let writes = changes
         .iter()
         .map(|change| {
-            let request =
-                ScaleRequest { node: node.to_owned(), change: change.clone(), at: engine.clock.wall() };
+            let request = ScaleRequest {
+                node: node.to_owned(),
+                change: change.clone(),
+                at: engine.clock.wall(),
+                epoch: record.names.epoch(),
+            };
             Write::Append(Table::Scaling, infra.to_string(), encode(&request))
         })
         .collect();
@@ -95,12 +99,25 @@ async fn require_unprotected(engine: &Engine, record: &InfraRecord, node: &str) 
     )))
 }
 
-/// Scaling requests that no pass has consumed yet, with their identifiers.
+/// Scaling requests that no pass has consumed yet, with their identifiers; nodes have the names of now.
 pub async fn waiting_requests(
     engine: &Engine,
     infra: &InfraId,
 ) -> Result<Vec<(String, ScaleRequest)>, EngineError> {
-    read_all(engine.store.as_ref(), Table::Scaling, infra.as_str()).await
+    let store = engine.store.as_ref();
+    let waiting: Vec<(String, ScaleRequest)> = read_all(store, Table::Scaling, infra.as_str()).await?;
+    if waiting.is_empty() {
+        return Ok(waiting);
+    }
+    let record: Option<InfraRecord> = read(store, &infra_key(infra)).await?;
+    let names = record.map(|record| record.names).unwrap_or_default();
+    Ok(waiting
+        .into_iter()
+        .map(|(id, request)| {
+            let renames = names.since(request.epoch);
+            (id, request.renamed(&renames))
+        })
+        .collect())
 }
 
 /// The node called `name`, or an error that says which there are.

@@ -117,6 +117,17 @@ pub enum Note {
         /// What.
         text: String,
     },
+    /// A node that gets another name.
+    Moved {
+        /// Its old name.
+        from: String,
+        /// Its new name.
+        to: String,
+        /// How many instances it has.
+        instances: usize,
+        /// How many of them the plan does not destroy.
+        kept: usize,
+    },
     /// An action that has to wait for a later pass.
     Deferred {
         /// The slot.

@@ -53,3 +53,16 @@ fn a_filter_leaves_only_what_matches() {
     let node = generation.infrastructure.nodes[0].clone();
     assert_eq!(generation.candidates(&node, 1).iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1]);
 }
+
+#[test]
+fn a_request_that_names_an_instance_by_its_slot_is_renamed_with_it() {
+    let renames = Renames::of([("worker", "web")]);
+    let request = |node: &str, change| ScaleRequest { node: node.to_owned(), change, at: at(1), epoch: 0 };
+    for (change, expected) in [
+        (ScaleChange::Add(2), ScaleChange::Add(2)),
+        (ScaleChange::RemoveInstance("worker/2".into()), ScaleChange::RemoveInstance("web/2".into())),
+        (ScaleChange::ReplaceInstance("10.0.0.2".into()), ScaleChange::ReplaceInstance("10.0.0.2".into())),
+    ] {
+        assert_eq!(request("worker", change).renamed(&renames), request("web", expected));
+    }
+}

@@ -59,6 +59,7 @@ impl Bench {
                 dependencies: Vec::new(),
                 variables: Map::new(),
                 outputs: Default::default(),
+                moved: Vec::new(),
             },
             instances: BTreeMap::new(),
             implementation: implementation(sections),
