@@ -138,6 +138,7 @@ fn lines(situation: &Situation) -> Vec<String> {
     let note = |note: &Note| match note {
         Note::Deferred { slot, text, .. } => format!("later {slot}: {text}"),
         Note::Warning { text } => format!("warning: {text}"),
+        Note::Moved { from, to, .. } => format!("moved: {from} to {to}"),
     };
     plan.actions.iter().map(action).chain(plan.notes.iter().map(note)).collect()
 }
