@@ -121,7 +121,7 @@ async fn act(world: &World, actor: &Actor) -> Result<(), Violations> {
     process.options.patience = world.policy.lease * 4 / 3;
     let work = async {
         match &actor.task {
-            Task::Once(op) => once(world, &process, op.clone()).await,
+            Task::Once(op) => once(world, &process, Op::clone(op)).await,
             Task::Watch(lasting) => watch(world, &process, *lasting).await,
         }
     };

@@ -59,7 +59,7 @@ pub struct Actor {
 #[derive(Debug, Clone)]
 pub enum Task {
     /// One operation.
-    Once(Op),
+    Once(Box<Op>),
     /// Looking after the infrastructure again and again, for so long.
     Watch(Duration),
 }
@@ -238,14 +238,14 @@ fn renewal(rng: &mut fastrand::Rng, shape: &Shape) -> Op {
 }
 
 fn task(rng: &mut fastrand::Rng, shape: &Shape) -> Task {
-    match rng.u32(..20) {
-        0..4 => Task::Once(Op::Build),
-        4..7 => Task::Once(Op::Maintain),
-        7..11 => Task::Watch(seconds(rng, 60, 1200)),
-        11 => Task::Once(Op::Change(changed(rng, shape))),
-        12 => Task::Once(Op::Destroy),
-        13..15 => Task::Once(renewal(rng, shape)),
-        15 => Task::Once(hold(rng, shape)),
+    let op = match rng.u32(..20) {
+        0..4 => Op::Build,
+        4..7 => Op::Maintain,
+        7..11 => return Task::Watch(seconds(rng, 60, 1200)),
+        11 => Op::Change(changed(rng, shape)),
+        12 => Op::Destroy,
+        13..15 => renewal(rng, shape),
+        15 => hold(rng, shape),
         _ => {
             let node = shape.random_node(rng).unwrap_or_default();
             let change = match rng.u32(..5) {
@@ -255,9 +255,10 @@ fn task(rng: &mut fastrand::Rng, shape: &Shape) -> Task {
                 3 => ScaleChange::ReplaceInstance(format!("{node}/{}", rng.u32(1..4))),
                 _ => ScaleChange::RemoveInstance(format!("{node}/{}", rng.u32(1..4))),
             };
-            Task::Once(Op::Scale(node, vec![change]))
+            Op::Scale(node, vec![change])
         }
-    }
+    };
+    Task::Once(Box::new(op))
 }
 
 fn mishap(rng: &mut fastrand::Rng) -> Mishap {
@@ -299,10 +300,12 @@ fn accident(rng: &mut fastrand::Rng) -> Accident {
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Once(Op::Change(shape)) => write!(f, "change to [{shape}]"),
-            Self::Once(Op::Renew(shape, rollout)) => write!(f, "renew as [{shape}], {rollout:?}"),
-            Self::Once(Op::Scale(node, changes)) => write!(f, "scale {node} {changes:?}"),
-            Self::Once(op) => write!(f, "{}", format!("{op:?}").to_lowercase()),
+            Self::Once(op) => match &**op {
+                Op::Change(shape) => write!(f, "change to [{shape}]"),
+                Op::Renew(shape, rollout) => write!(f, "renew as [{shape}], {rollout:?}"),
+                Op::Scale(node, changes) => write!(f, "scale {node} {changes:?}"),
+                op => write!(f, "{}", format!("{op:?}").to_lowercase()),
+            },
             Self::Watch(lasting) => write!(f, "watch for {lasting:?}"),
         }
     }
