@@ -118,8 +118,13 @@ mod tests {
             cause: Cause(String::new()),
             needs: Vec::new(),
             follows: Vec::new(),
+            behind: Vec::new(),
         };
-        Plan { actions: ["a", "b"].iter().enumerate().map(action).collect(), notes: Vec::new() }
+        Plan {
+            actions: ["a", "b"].iter().enumerate().map(action).collect(),
+            barriers: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     #[test]
