@@ -26,6 +26,7 @@ use occopus_engine::health::{CheckResult, CheckTarget, HealthChecker};
 use occopus_engine::hold::Holds;
 use occopus_engine::ids::{AttemptId, InfraId, NodeId, Slot, StoreId};
 use occopus_engine::journal::{encode, infra_key, read_all};
+use occopus_engine::names::Renames;
 use occopus_engine::plan::{Instance, Order, Situation, plan};
 use occopus_engine::record::{Attempt, Generation, Goal, InfraRecord};
 use occopus_engine::store::{Batch, Key, Record, Store, StoreError, Table, Write};
@@ -123,7 +124,7 @@ fn compare_nodes(nodes: usize, times: usize) {
         last.name = "another".to_owned();
     }
     for _ in 0..times {
-        assert_eq!(between(&old, &new).len(), 3);
+        assert_eq!(between(&old, &new, &Renames::default()).len(), 3);
     }
 }
 
