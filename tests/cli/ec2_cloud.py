@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
 import subprocess
 import urllib.parse
 import urllib.request
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,26 @@ HEADERS = {
     "SignedHeaders=host, Signature=0",
     "X-Amz-Date": "20260101T000000Z",
 }
+
+
+def members(tags: dict[str, str], launch_index: int) -> dict[str, str]:
+    """What the tags of an instance say that was launched with others: slot, attempt and node id."""
+    node, _, numbers = tags["occopus.slots"].rpartition("/")
+    slots: list[int] = []
+    for part in numbers.split(","):
+        first, _, last = part.partition("-")
+        slots.extend(range(int(first), int(last or first) + 1))
+    slot = f"{node}/{slots[launch_index]}"
+
+    def derived(what: str) -> str:
+        digest = hashlib.sha256(f"{tags['occopus.batch']} {what} {slot}".encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
+    return {
+        "occopus.slot": slot,
+        "occopus.attempt": derived("attempt"),
+        "occopus.node-id": derived("node"),
+    }
 
 
 class Cloud:
@@ -53,6 +75,11 @@ class Cloud:
                 if item.findtext("instanceState/name") in ("terminated", "shutting-down"):
                     continue
                 tags = {tag.findtext("key"): tag.findtext("value") for tag in item.iterfind("tagSet/item")}
+                if "occopus.batch" in tags:
+                    # Its own tags come later, if at all, and say the same.
+                    who = members(tags, int(item.findtext("amiLaunchIndex")))
+                    assert who == {key: tags.get(key, value) for key, value in who.items()}
+                    tags = who | tags
                 found.setdefault(tags["occopus.node-id"], []).append(
                     {
                         "id": item.findtext("instanceId"),

@@ -165,6 +165,20 @@ class Build:
         settled(trial, {"a/1", "b/1"})
 
 
+class BuildTogether:
+    """A first build whose instances of one node are made by one call."""
+
+    command = ("build", "infra.yaml", "--nodes", "nodes.yaml")
+
+    def prepare(self, trial: Trial) -> None:
+        trial.describe(3)
+
+    def mend(self, trial: Trial) -> None:
+        if not trial.cli.infras():
+            trial.build()
+        settled(trial, {"a/1", "b/1", "b/2", "b/3"})
+
+
 class Maintain:
     """A pass that replaces what died."""
 
@@ -275,7 +289,7 @@ class Destroy:
 OPERATIONS = [Build, Maintain, ScaleUp, ScaleDown, Reconfigure, Rename, Replace, Destroy]
 CASES = [
     *((processes, operation) for operation in OPERATIONS),
-    *((ec2, operation) for operation in OPERATIONS),
+    *((ec2, operation) for operation in (*OPERATIONS, BuildTogether)),
     (docker, Build),
     (docker, Destroy),
 ]

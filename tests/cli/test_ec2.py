@@ -65,18 +65,67 @@ def check_cloud_config(cli: Cli, user_data: str) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_a_hundred_instances_are_observed_with_two_calls(cli: Cli) -> None:
+def named_each(cli: Cli, instances: dict[str, list[dict]], infra: str, infra_name: str) -> None:
+    """Each instance has the tags and the name that it would have had alone."""
+    slots = cli.slots(infra)
+    assert sorted(instances) == sorted(slot["node_id"] for slot in slots.values())
+    for slot, known in slots.items():
+        (instance,) = instances[known["node_id"]]
+        tags = instance["tags"]
+        assert tags["occopus.slot"] == slot and instance["id"] == known["provider_id"]
+        node = slot.rpartition("/")[0]
+        assert tags["Name"] == f"occopus-{infra_name[:18]}-{infra[:8]}-{node[:18]}-{known['node_id'][:8]}"
+
+
+def test_a_hundred_instances_are_made_by_one_call_and_observed_with_two(cli: Cli) -> None:
     cli.log_in(AUTH)
     with counting(moto()) as (cloud, calls):
         cli.write("nodes.yaml", cloud.definition("vm"))
         cli.write("infra.yaml", infrastructure("hundred", {"vm": "vm"}, vm=100))
         infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", patience=400).last
         assert len(cloud.instances(infra)) == 100
+        assert calls["RunInstances"] == 1, calls
+        named_each(cli, cloud.instances(infra), infra, "hundred")
         calls.clear()
         assert cli.run("maintain", infra).out == f"{infra}: nothing to do\n"
         assert 1 <= calls["DescribeInstances"] <= 2, calls
         cli.run("destroy", infra, "--yes", patience=400)
         assert cloud.instances(infra) == {}
+
+
+def test_what_a_template_makes_different_is_made_alone(cli: Cli) -> None:
+    cli.log_in(AUTH)
+    with stub() as cloud, counting(cloud) as (counted, calls):
+        cli.write("nodes.yaml", counted.definition("vm", "#cloud-config\\nhostname: 'h-{{node_id}}'\\n"))
+        cli.write("infra.yaml", infrastructure("apart", {"vm": "vm"}, vm=3))
+        infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+        assert calls["RunInstances"] == 3 and calls["CreateTags"] == 0, calls
+        for node_id, (instance,) in cloud.instances(infra).items():
+            assert f"h-{node_id}" in cloud.user_data(instance["id"])
+        cli.run("destroy", infra, "--yes")
+
+
+def test_where_not_all_have_room_as_many_are_made_as_have(cli: Cli) -> None:
+    cli.log_in(AUTH)
+    with stub("--capacity", "2") as cloud:
+        cli.write("nodes.yaml", cloud.definition("vm"))
+        cli.write("infra.yaml", infrastructure("full", {"vm": "vm"}, vm=3))
+        failed = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml", code=1)
+        assert "InstanceLimitExceeded" in failed.err
+        (infra,) = (record["infra_id"] for record in cli.infras())
+        assert len(cloud.instances(infra)) == 2
+        cli.run("destroy", infra, "--yes")
+        assert cloud.instances(infra) == {}
+
+
+def test_a_cloud_that_does_not_number_instances_makes_one_at_a_time(cli: Cli) -> None:
+    cli.log_in(AUTH)
+    with stub("--unnumbered") as cloud:
+        cli.write("nodes.yaml", cloud.definition("vm"))
+        cli.write("infra.yaml", infrastructure("plain", {"vm": "vm"}, vm=3))
+        infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+        named_each(cli, cloud.instances(infra), infra, "plain")
+        cli.run("destroy", infra, "--yes")
 
 
 def test_killed_builds_are_finished_by_a_pass(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::batch::CreateBatch;
 use crate::ids::{AttemptId, InfraId, NodeId, Slot, StoreId};
 
 /// Version of the tags that make a resource findable; part of every resource's tags.
@@ -93,19 +94,30 @@ impl Identity {
     /// Name of the tag that holds the store id; `find` filters on it.
     pub const STORE_TAG: &'static str = "occopus.store";
 
+    /// Name of the tag that holds the infrastructure's id.
+    pub(crate) const INFRA_TAG: &'static str = "occopus.infra";
+    /// Name of the tag that holds the version of all tags.
+    pub(crate) const SCHEMA_TAG: &'static str = "occopus.schema";
+
     /// The tags to put on the resource, in the create call itself where the API can.
     pub fn tags(&self) -> BTreeMap<String, String> {
         [
             (Self::STORE_TAG, self.store.to_string()),
-            ("occopus.infra", self.infra.to_string()),
+            (Self::INFRA_TAG, self.infra.to_string()),
             ("occopus.slot", self.slot.to_string()),
             ("occopus.node-id", self.node_id.to_string()),
             ("occopus.attempt", self.attempt.to_string()),
-            ("occopus.schema", TAG_SCHEMA.to_string()),
+            (Self::SCHEMA_TAG, TAG_SCHEMA.to_string()),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
+    }
+
+    /// Who the resource is that was launched as number `launch_index` (from 0) of its call, by its own tags or
+    /// by those it shares with the others of its call; `None` if neither tell.
+    pub fn of_launched(tags: &BTreeMap<String, String>, launch_index: Option<usize>) -> Option<Self> {
+        Self::from_tags(tags).or_else(|| CreateBatch::identity(tags, launch_index?))
     }
 
     /// Reads the tags back; `None` if the resource is not one of ours.
@@ -113,7 +125,7 @@ impl Identity {
         let get = |key: &str| tags.get(key).map(String::as_str);
         Some(Self {
             store: get(Self::STORE_TAG)?.into(),
-            infra: get("occopus.infra")?.into(),
+            infra: get(Self::INFRA_TAG)?.into(),
             slot: get("occopus.slot")?.parse().ok()?,
             node_id: get("occopus.node-id")?.into(),
             attempt: get("occopus.attempt")?.into(),
@@ -147,6 +159,11 @@ impl fmt::Display for ProviderId {
     }
 }
 
+/// The first `length` characters of `text`.
+fn cut(text: &str, length: usize) -> String {
+    text.chars().take(length).collect()
+}
+
 /// A complete, rendered request for one instance. A replay sends exactly the same request again.
 /// May hold secrets (user data): it is stored apart and erased once the attempt is settled.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,14 +191,26 @@ impl CreateRequest {
     /// The name of Occopus 1.10, which users rely on for firewall and DNS rules:
     /// `occopus-<infra name, 18>-<infra id, 8>-<node, 18>-<node id, 8>`. A label, never identity.
     pub fn unique_name(&self) -> String {
-        let cut = |text: &str, length: usize| text.chars().take(length).collect::<String>();
+        format!("{}-{}", self.shared_name(), cut(self.identity.node_id.as_str(), 8))
+    }
+
+    /// The part of [`CreateRequest::unique_name`] that all instances of a node share.
+    pub fn shared_name(&self) -> String {
         format!(
-            "occopus-{}-{}-{}-{}",
+            "occopus-{}-{}-{}",
             cut(&self.infra_name, 18),
             cut(self.identity.infra.as_str(), 8),
             cut(&self.identity.slot.node, 18),
-            cut(self.identity.node_id.as_str(), 8),
         )
+    }
+
+    /// Whether one call can make the instances of both: they differ in who they are only.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let (this, that) = (&self.identity, &other.identity);
+        (&this.store, &this.infra, &this.slot.node) == (&that.store, &that.infra, &that.slot.node)
+            && self.infra_name == other.infra_name
+            && (&self.resource, &self.context, &self.attributes)
+                == (&other.resource, &other.context, &other.attributes)
     }
 
     /// Text value of key `key` of the resource section; numbers and booleans print as in YAML.
@@ -296,6 +325,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether a refusal of many at once may not be one of each alone: there may be room for some, and a
+    /// back-end may not want to make many.
+    pub fn may_not_hold_alone(self) -> bool {
+        matches!(self, Self::Quota | Self::Invalid | Self::NotFound)
+    }
+
     /// Whether the same call may succeed when it is simply made again.
     pub fn is_passing(self) -> bool {
         matches!(self, Self::Throttled | Self::Transient | Self::UnknownOutcome)
@@ -328,6 +363,9 @@ pub struct Capabilities {
     pub idempotent_create: bool,
     /// Resources carry their identity from the create call on, and `find` lists them by it.
     pub findable: bool,
+    /// Most instances that one call of [`ResourceHandler::create_batch`] makes; 1 if there is no such call.
+    /// Needs [`Capabilities::findable`].
+    pub batch: usize,
     /// How long after a create call took effect a listing may still miss the resource.
     pub visibility_delay: Duration,
     /// A create call that has no answer after this long has an unknown outcome.
@@ -409,6 +447,35 @@ pub trait ResourceHandler: Send + Sync {
         request: &CreateRequest,
         steps: &dyn StepJournal,
     ) -> Result<ProviderId, HandlerError>;
+
+    /// Creates the resources of all `requests` of `batch` by one call: all of them, or none. The requests are alike
+    /// (see [`CreateRequest::is_like`]) and in the order of the launch indices of `batch`, as are the answers.
+    /// A resource shows who it is by [`CreateBatch::tags`], which are part of the call, and by its launch index, which
+    /// the back-end must tell at any time. Repeating the call never makes further resources, if
+    /// [`Capabilities::idempotent_create`] says so.
+    ///
+    /// # Errors
+    /// What holds for all of them: with every kind but [`ErrorKind::UnknownOutcome`] nothing was made.
+    async fn create_batch(
+        &self,
+        _access: &Access,
+        _batch: &CreateBatch,
+        _requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        let message = format!("{} makes one resource at a time", self.name());
+        Err(HandlerError::new(ErrorKind::Invalid, message))
+    }
+
+    /// Gives the resource `id` of a batch the name and the tags that one gets which is created alone. For people:
+    /// nothing depends on it, and it may be repeated at any time.
+    async fn label(
+        &self,
+        _access: &Access,
+        _id: &ProviderId,
+        _request: &CreateRequest,
+    ) -> Result<(), HandlerError> {
+        Ok(())
+    }
 
     /// States of all `ids`, in their order, with as few calls as the back-end allows. An unknown id is
     /// [`ResourceState::Gone`] or [`ResourceState::Missing`]; it does not fail the others.

@@ -57,6 +57,11 @@ text_id!(
     StoreId
 );
 
+text_id!(
+    /// The creates of one run, of which any may be made together by one call; a UUIDv4 that is never used again.
+    BatchToken
+);
+
 /// The stable place, such as `worker/2`, that successive instances of a node fill. Counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]

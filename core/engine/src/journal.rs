@@ -1,12 +1,13 @@
 //! The journal: the one way in which a controller writes. Every change of an attempt, the journal
 //! record that explains it and the event that tells it are one batch, fenced by the lease.
 
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use occopus_descriptor::secret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -74,6 +75,13 @@ pub struct Named {
     pub retire: Vec<(AttemptId, Cause)>,
     /// To be replaced.
     pub replace: Vec<(AttemptId, Cause)>,
+}
+
+/// An attempt with its new content, and what is to be written and told about that.
+struct Changed {
+    attempt: Attempt,
+    writes: Vec<Write>,
+    event: Option<Event>,
 }
 
 /// As many changes of attempts are under way at the same time.
@@ -245,11 +253,7 @@ impl Journal {
         events: Vec<Event>,
     ) -> Result<(), EngineError> {
         let ids = named.retire.iter().chain(&named.replace).map(|(id, _)| id);
-        let mut changing = Vec::new();
-        // In the order of the locks, so that nobody waits for each other.
-        for lock in ids.map(lock_of).collect::<BTreeSet<usize>>() {
-            changing.push(self.changing[lock].lock().await);
-        }
+        let _changing = self.lock_all(ids).await;
         let mut marked: BTreeMap<AttemptId, Attempt> = BTreeMap::new();
         let retire = named.retire.into_iter().map(|(id, cause)| (id, cause, true));
         let replace = named.replace.into_iter().map(|(id, cause)| (id, cause, false));
@@ -305,36 +309,32 @@ impl Journal {
 
     /// Records the intent to create: place, request and attempt, durable before the call.
     pub async fn open_create(&self, attempt: Attempt, request: &CreateRequest) -> Result<(), EngineError> {
-        let attempt = self.redactor.attempt(attempt);
-        let references = secret::of_instance(&attempt.node, &attempt.implementation);
-        let kept = KeptRequest::new(request.clone(), &references, &self.redactor);
-        let entry = self.entry(&attempt, Mark::Intent, "create", attempt.request_digest.clone());
-        let event = self.event(EventKind::NodeCreating, Some(&attempt), attempt.cause.to_string());
-        let event = event.from_to("empty", attempt.word());
-        let writes = vec![Write::Put(self.request_key(&attempt.id), encode(&kept)), entry];
-        self.enter(attempt, writes, vec![event]).await
+        self.open_together(vec![(&attempt, request)]).await
     }
 
-    /// Writes a new attempt down, its place before it, with what belongs to it.
+    /// Writes new attempts down, their places before them, with what belongs to them.
     async fn enter(
         &self,
-        attempt: Attempt,
+        attempts: Vec<Attempt>,
         mut writes: Vec<Write>,
         events: Vec<Event>,
     ) -> Result<(), EngineError> {
-        writes.push(Write::Put(self.attempt_key(&attempt.id), encode(&attempt)));
-        // Of what was refused before its call the place may not even be rendered.
-        let known = attempt.is_closed() || self.with(|state| state.places.contains(&attempt.place));
-        if !known {
-            let key = Key::new(Table::Place, self.infra.as_str(), digest(&attempt.place));
-            writes.insert(0, Write::Put(key, encode(&attempt.place)));
+        let mut new_places: Vec<Place> = Vec::new();
+        for attempt in &attempts {
+            let (key, place) = (self.attempt_key(&attempt.id), &attempt.place);
+            writes.push(Write::Put(key, encode(attempt)));
+            // Of what was refused before its call the place may not even be rendered.
+            let known = attempt.is_closed() || self.with(|state| state.places.contains(place));
+            if !known && !new_places.contains(place) {
+                let key = Key::new(Table::Place, self.infra.as_str(), digest(place));
+                writes.insert(0, Write::Put(key, encode(place)));
+                new_places.push(place.clone());
+            }
         }
         self.commit(writes, events).await?;
         self.with(|state| {
-            if !known {
-                state.places.push(attempt.place.clone());
-            }
-            state.put(attempt);
+            state.places.extend(new_places);
+            attempts.into_iter().for_each(|attempt| state.put(attempt));
         });
         Ok(())
     }
@@ -474,7 +474,7 @@ impl Journal {
     /// Takes an attempt into the books that was refused before its call, or a resource whose attempt
     /// this store no longer knows.
     pub async fn insert(&self, attempt: Attempt, events: Vec<Event>) -> Result<(), EngineError> {
-        self.enter(self.redactor.attempt(attempt), Vec::new(), events).await
+        self.enter(vec![self.redactor.attempt(attempt)], Vec::new(), events).await
     }
 
     /// Forgets attempts that were closed before `before`.
@@ -540,6 +540,20 @@ impl Journal {
         edit: impl FnOnce(&mut Attempt),
     ) -> Result<(), EngineError> {
         let _changing = self.changing[lock_of(id)].lock().await;
+        let Changed { attempt, writes, event } = self.changed(id, entry, event, edit)?;
+        self.commit(writes, event.into_iter().collect()).await?;
+        self.with(|state| state.put(attempt));
+        Ok(())
+    }
+
+    /// What a change of an attempt comes to, whose lock is held.
+    fn changed(
+        &self,
+        id: &AttemptId,
+        entry: Option<(Mark, &str, String)>,
+        event: Option<(EventKind, String)>,
+        edit: impl FnOnce(&mut Attempt),
+    ) -> Result<Changed, EngineError> {
         let mut attempt = self.attempt(id).ok_or_else(|| EngineError::Record {
             key: self.attempt_key(id).to_string(),
             reason: "it is missing".to_owned(),
@@ -560,9 +574,7 @@ impl Journal {
             let event = self.event(kind, Some(&attempt), message);
             if attempt.word() == before { event } else { event.from_to(before, attempt.word()) }
         });
-        self.commit(writes, event.into_iter().collect()).await?;
-        self.with(|state| state.put(attempt));
-        Ok(())
+        Ok(Changed { attempt, writes, event })
     }
 
     fn entry(&self, attempt: &Attempt, mark: Mark, action: &str, detail: String) -> Write {

@@ -4,6 +4,7 @@
 //! [`handler::ResourceHandler`], [`context::Contextualiser`], [`health::HealthChecker`],
 //! [`credentials::CredentialSource`] and [`clock::Clock`].
 
+pub mod batch;
 pub mod clock;
 pub mod context;
 pub mod control;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::batch::CreateBatch;
 use crate::handler::{ErrorKind, Found, Place, ProviderId, Step};
 use crate::health::CheckResult;
 use crate::ids::{AttemptId, InfraId, NodeId, Slot};
@@ -279,6 +280,9 @@ pub struct Attempt {
     /// Steps recorded by the handler.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// The others that are made by the same call, if it is not made alone; who it is follows from that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<CreateBatch>,
     /// Why it was made.
     pub cause: Cause,
     /// When the intent was recorded.
@@ -333,6 +337,13 @@ impl Attempt {
     pub fn is_unhealthy(&self) -> bool {
         let threshold = self.implementation.health().failure_threshold;
         self.failing.as_ref().is_some_and(|failing| failing.failures >= threshold)
+    }
+
+    /// Whether it was refused together with others in a way that says nothing of it alone. Another attempt has
+    /// shown that, and counts.
+    pub fn was_refused_together(&self) -> bool {
+        let of_all = |phase: &Phase| matches!(phase, Phase::Closed { outcome: Outcome::Refused { kind, .. }, .. } if kind.may_not_hold_alone());
+        self.batch.is_some() && of_all(&self.phase)
     }
 
     /// Whether `found` is its resource; one with its tags can still be a second one.

@@ -88,6 +88,7 @@ pub(crate) fn attempt(slot: &str, created: i64) -> Attempt {
         phase: Phase::Live,
         provider_id: Some(ProviderId::plain(format!("m-{slot}"))),
         steps: Vec::new(),
+        batch: None,
         cause: Cause("test".to_owned()),
         created_at: at(created),
         accepted_at: Some(at(created)),

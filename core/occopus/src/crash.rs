@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use async_trait::async_trait;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, Found, HandlerError, Listed, Observation, Place, Progress,
     ProviderId, ResourceHandler, StepJournal,
@@ -184,6 +185,24 @@ impl ResourceHandler for CrashHandler {
         steps: &dyn StepJournal,
     ) -> Result<ProviderId, HandlerError> {
         self.between("create", self.inner.create(access, request, steps)).await
+    }
+
+    async fn create_batch(
+        &self,
+        access: &Access,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        self.between("create-batch", self.inner.create_batch(access, batch, requests)).await
+    }
+
+    async fn label(
+        &self,
+        access: &Access,
+        id: &ProviderId,
+        request: &CreateRequest,
+    ) -> Result<(), HandlerError> {
+        self.between("label", self.inner.label(access, id, request)).await
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {

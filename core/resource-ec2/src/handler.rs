@@ -1,13 +1,15 @@
 //! The handler: one call of the service for each call of the engine, and as few for many instances as the
 //! service allows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceType, Reservation, ResourceType, Tag, TagSpecification};
 use aws_smithy_types::base64;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Listed, Observation,
     Place, ProviderId, ResourceHandler, ResourceState, StepJournal,
@@ -17,13 +19,16 @@ use serde_json::{Map, Value};
 
 use crate::client::Clients;
 use crate::error::{Call, Effect, Failure, Stage};
-use crate::launch::Launch;
+use crate::launch::{self, Launch};
 use crate::state;
 
 /// Name of the handler.
 const NAME: &str = "ec2";
 /// The most values the service takes in the filters of one call.
 const FILTER_VALUES: usize = 200;
+/// The most instances that one call makes. The service would make more; what one refusal or one lost answer is
+/// about is bounded.
+const BATCH: usize = 100;
 /// The most instances in one page.
 const PAGE: i32 = 1000;
 /// The most instances that one call asks for by name.
@@ -52,6 +57,7 @@ impl Default for Timing {
 pub struct Ec2Handler {
     clients: Clients,
     timing: Timing,
+    unnumbered: Unnumbered,
 }
 
 impl std::fmt::Debug for Ec2Handler {
@@ -69,16 +75,36 @@ impl Default for Ec2Handler {
 impl Ec2Handler {
     /// A handler with the given limits. Clients are made when they are needed.
     pub fn new(timing: Timing) -> Self {
-        Self { clients: Clients::new(timing.call), timing }
+        Self { clients: Clients::new(timing.call), timing, unnumbered: Unnumbered::default() }
+    }
+
+    /// Terminates `ids`, which the service must all know.
+    async fn terminate(&self, access: &Access, ids: &[ProviderId]) -> Result<(), HandlerError> {
+        let client = self.clients.get(access)?;
+        let call = changing(access, "TerminateInstances", None);
+        let ids = ids.iter().map(|id| id.id.clone()).collect();
+        // At once, without stopping first: a refused stop must not keep the instance.
+        let answer = client.terminate_instances().set_instance_ids(Some(ids)).send().await;
+        answer.map(drop).map_err(|error| call.error(Failure::from(error)))
     }
 
     /// The instances that exist, match `filter` and say who they are.
     async fn living(&self, access: &Access, filter: Filter) -> Result<Vec<Listed>, HandlerError> {
         let living = state::LIVING.iter().map(|&word| word.to_owned()).collect();
         let living = Filter::builder().name("instance-state-name").set_values(Some(living)).build();
-        let instances = self.list(access, &[filter, living]).await?;
-        let listed = instances.iter().filter_map(|instance| {
-            let listed = state::listed(instance);
+        let launched = self.list(access, &[filter, living]).await?;
+        let number = |(reservation, instance): &(String, Instance)| {
+            let index = state::launch_index(instance).filter(|_| state::is_told_by_index(instance))?;
+            Some((reservation.clone(), index))
+        };
+        let mut numbers: HashMap<(String, usize), usize> = HashMap::new();
+        for number in launched.iter().filter_map(number) {
+            *numbers.entry(number).or_default() += 1;
+        }
+        let listed = launched.iter().filter_map(|launched| {
+            let instance = &launched.1;
+            let is_ambiguous = number(launched).is_some_and(|number| numbers.get(&number) > Some(&1));
+            let listed = state::listed(instance, is_ambiguous);
             if listed.is_none() {
                 let id = instance.instance_id().unwrap_or_default();
                 tracing::warn!(place = %access.place, instance = id, "the tags of this instance were changed; it is left alone");
@@ -98,7 +124,9 @@ impl Ec2Handler {
             let call = reading(access, "DescribeInstances");
             let client = self.clients.get(access)?;
             match client.describe_instances().set_instance_ids(Some(names(ids))).send().await {
-                Ok(answer) => return Ok(instances_of(answer.reservations).collect()),
+                Ok(answer) => {
+                    return Ok(launched(answer.reservations).map(|(_, instance)| instance).collect());
+                }
                 Err(error) => match call.error(Failure::from(error)) {
                     error if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {}
                     error => return Err(error),
@@ -108,13 +136,17 @@ impl Ec2Handler {
         let mut known = Vec::new();
         for chunk in ids.chunks(FILTER_VALUES) {
             let filter = Filter::builder().name("instance-id").set_values(Some(names(chunk))).build();
-            known.extend(self.list(access, &[filter]).await?);
+            known.extend(self.list(access, &[filter]).await?.into_iter().map(|(_, instance)| instance));
         }
         Ok(known)
     }
 
-    /// All instances that match `filters`, every page of them.
-    async fn list(&self, access: &Access, filters: &[Filter]) -> Result<Vec<Instance>, HandlerError> {
+    /// All instances that match `filters`, every page of them, each with its reservation.
+    async fn list(
+        &self,
+        access: &Access,
+        filters: &[Filter],
+    ) -> Result<Vec<(String, Instance)>, HandlerError> {
         let client = self.clients.get(access)?;
         let call = reading(access, "DescribeInstances");
         let mut instances = Vec::new();
@@ -129,7 +161,7 @@ impl Ec2Handler {
                 .await
                 .map_err(|error| call.error(Failure::from(error)))?;
             token = page.next_token.filter(|token| !token.is_empty());
-            instances.extend(instances_of(page.reservations));
+            instances.extend(launched(page.reservations));
             if token.is_none() {
                 return Ok(instances);
             }
@@ -137,10 +169,35 @@ impl Ec2Handler {
     }
 }
 
-/// All instances of an answer.
-fn instances_of(reservations: Option<Vec<Reservation>>) -> impl Iterator<Item = Instance> {
-    let reservations = reservations.unwrap_or_default().into_iter();
-    reservations.flat_map(|reservation| reservation.instances.unwrap_or_default())
+/// All instances of an answer, each with the reservation that its call made.
+fn launched(reservations: Option<Vec<Reservation>>) -> impl Iterator<Item = (String, Instance)> {
+    reservations.unwrap_or_default().into_iter().flat_map(|reservation| {
+        let id = reservation.reservation_id.unwrap_or_default();
+        reservation.instances.unwrap_or_default().into_iter().map(move |instance| (id.clone(), instance))
+    })
+}
+
+/// Instances are made one at a time there.
+fn unnumbered(place: &Place) -> HandlerError {
+    let message = format!(
+        "{place}: it does not number the instances that one call makes, so that nobody can tell which is which; \
+         none is left, and instances are made one at a time there"
+    );
+    HandlerError::new(ErrorKind::Invalid, message)
+}
+
+/// Places that turned out not to number the instances of a call.
+#[derive(Default)]
+struct Unnumbered(Mutex<BTreeSet<Place>>);
+
+impl Unnumbered {
+    fn contains(&self, place: &Place) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
+    }
+
+    fn insert(&self, place: &Place) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone());
+    }
 }
 
 fn reading<'a>(access: &'a Access, operation: &'static str) -> Call<'a> {
@@ -151,16 +208,21 @@ fn changing<'a>(access: &'a Access, operation: &'static str, secret: Option<&'a 
     Call { place: &access.place, operation, effect: Effect::Change, secret }
 }
 
-/// Lets the service make one instance of `launch`.
-async fn run(client: &Client, call: &Call<'_>, launch: &Launch) -> Result<ProviderId, HandlerError> {
-    let tags: Vec<Tag> =
-        launch.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+/// Lets the service make `count` instances of `launch`: all of them, or none.
+async fn run(
+    client: &Client,
+    call: &Call<'_>,
+    launch: &Launch,
+    count: usize,
+) -> Result<Vec<Instance>, HandlerError> {
+    let tags = tags_of(&launch.tags);
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
     let tagged = |kind| TagSpecification::builder().resource_type(kind).set_tags(Some(tags.clone())).build();
     let answer = client
         .run_instances()
         .client_token(&launch.token)
-        .min_count(1)
-        .max_count(1)
+        .min_count(count)
+        .max_count(count)
         .image_id(&launch.image_id)
         .instance_type(InstanceType::from(launch.instance_type.as_str()))
         .set_key_name(launch.key_name.clone())
@@ -172,15 +234,36 @@ async fn run(client: &Client, call: &Call<'_>, launch: &Launch) -> Result<Provid
         .send()
         .await
         .map_err(|error| call.error(Failure::from(error)))?;
-    let id = answer.instances().first().and_then(Instance::instance_id);
-    id.map(ProviderId::plain).ok_or_else(|| {
-        call.error(Failure {
-            stage: Stage::Unanswered,
-            code: None,
-            message: "the answer names no instance".to_owned(),
-            retry_after: None,
-        })
+    Ok(answer.instances.unwrap_or_default())
+}
+
+fn tags_of(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// The answer to `call` does not name what was asked for.
+fn incomplete(call: &Call<'_>, named: usize, asked: usize) -> HandlerError {
+    call.error(Failure {
+        stage: Stage::Unanswered,
+        code: None,
+        message: format!("the answer names {named} of {asked} instances"),
+        retry_after: None,
     })
+}
+
+fn id_of(instance: &Instance) -> Option<ProviderId> {
+    instance.instance_id().map(ProviderId::plain)
+}
+
+/// The instances by their launch indices; `None` if those are not exactly 0, 1, 2 and so on.
+fn numbered(instances: &[Instance]) -> Option<Vec<ProviderId>> {
+    let mut by_index: Vec<(usize, ProviderId)> = instances
+        .iter()
+        .map(|instance| Some((state::launch_index(instance)?, id_of(instance)?)))
+        .collect::<Option<_>>()?;
+    by_index.sort();
+    let exact = by_index.iter().enumerate().all(|(number, (index, _))| number == *index);
+    exact.then(|| by_index.into_iter().map(|(_, id)| id).collect())
 }
 
 #[async_trait]
@@ -195,6 +278,7 @@ impl ResourceHandler for Ec2Handler {
         Capabilities {
             idempotent_create: true,
             findable: true,
+            batch: BATCH,
             visibility_delay: self.timing.visibility,
             create_deadline: deadline,
             destroy_deadline: deadline,
@@ -239,9 +323,55 @@ impl ResourceHandler for Ec2Handler {
         let launch = Launch::new(request)?;
         let client = self.clients.get(access)?;
         let call = changing(access, "RunInstances", launch.user_data.as_deref());
-        let id = run(&client, &call, &launch).await?;
+        let made = run(&client, &call, &launch, 1).await?;
+        let id = made.first().and_then(id_of).ok_or_else(|| incomplete(&call, 0, 1))?;
         tracing::debug!(place = %access.place, instance = %id, slot = %request.identity.slot, "instance requested");
         Ok(id)
+    }
+
+    async fn create_batch(
+        &self,
+        access: &Access,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        let Some(first) = requests.first() else { return Ok(Vec::new()) };
+        let launch = Launch::of_batch(first, batch)?;
+        if self.unnumbered.contains(&access.place) {
+            return Err(unnumbered(&access.place));
+        }
+        let client = self.clients.get(access)?;
+        let call = changing(access, "RunInstances", launch.user_data.as_deref());
+        let made = run(&client, &call, &launch, requests.len()).await?;
+        if made.len() != requests.len() || made.iter().any(|instance| instance.instance_id().is_none()) {
+            return Err(incomplete(&call, made.len(), requests.len()));
+        }
+        tracing::debug!(place = %access.place, count = made.len(), "instances requested");
+        if let Some(ids) = numbered(&made) {
+            return Ok(ids);
+        }
+        // Nobody can tell who is who. That they are removed must be certain: else it is an unknown outcome.
+        self.unnumbered.insert(&access.place);
+        let ids: Vec<ProviderId> = made.iter().filter_map(id_of).collect();
+        self.terminate(access, &ids).await.map_err(|error| HandlerError {
+            kind: ErrorKind::UnknownOutcome,
+            message: format!("{} ({})", error.message, unnumbered(&access.place)),
+            retry_after: None,
+        })?;
+        Err(unnumbered(&access.place))
+    }
+
+    async fn label(
+        &self,
+        access: &Access,
+        id: &ProviderId,
+        request: &CreateRequest,
+    ) -> Result<(), HandlerError> {
+        let client = self.clients.get(access)?;
+        let call = changing(access, "CreateTags", None);
+        let tags = tags_of(&launch::label(request)?);
+        let answer = client.create_tags().resources(&id.id).set_tags(Some(tags)).send().await;
+        answer.map(drop).map_err(|error| call.error(Failure::from(error)))
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {
@@ -273,15 +403,9 @@ impl ResourceHandler for Ec2Handler {
         id: &ProviderId,
         _steps: &dyn StepJournal,
     ) -> Result<(), HandlerError> {
-        let client = self.clients.get(access)?;
-        let call = changing(access, "TerminateInstances", None);
-        // At once, without stopping first: a refused stop must not keep the instance.
-        match client.terminate_instances().instance_ids(&id.id).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match call.error(Failure::from(error)) {
-                gone if gone.kind == ErrorKind::NotFound => Ok(()),
-                error => Err(error),
-            },
+        match self.terminate(access, std::slice::from_ref(id)).await {
+            Err(gone) if gone.kind == ErrorKind::NotFound => Ok(()),
+            answer => answer,
         }
     }
 

@@ -1,8 +1,9 @@
 //! From a rendered `resource` section to the parameters of `RunInstances`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_smithy_types::base64;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{CreateRequest, ErrorKind, HandlerError};
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ const USER_DATA_BYTES: usize = 16_384;
 /// Tags with this prefix say whose the instance is; a description cannot set them.
 const OWN_TAGS: &str = "occopus.";
 
-/// What is asked of the service for one instance. A function of the request alone, so that a replay asks
+/// What is asked of the service for one instance, or for several that are alike. A function of the request alone, so that a replay asks
 /// for exactly the same.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Launch {
@@ -29,15 +30,33 @@ pub(crate) struct Launch {
 impl Launch {
     /// Checks and converts `request`.
     pub(crate) fn new(request: &CreateRequest) -> Result<Self, HandlerError> {
+        Self::of(
+            request,
+            request.token().to_owned(),
+            tags(request, request.unique_name(), request.identity.tags())?,
+        )
+    }
+
+    /// The same for all instances of `batch`, of which `request` is one.
+    pub(crate) fn of_batch(request: &CreateRequest, batch: &CreateBatch) -> Result<Self, HandlerError> {
+        let own = batch.tags(&request.identity.store, &request.identity.infra);
+        Self::of(request, batch.call_token(), tags(request, request.shared_name(), own)?)
+    }
+
+    fn of(
+        request: &CreateRequest,
+        token: String,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Self, HandlerError> {
         Ok(Self {
-            token: request.token().to_owned(),
+            token,
             image_id: required(request, "image_id")?,
             instance_type: required(request, "instance_type")?,
             key_name: optional(request, "key_name"),
             security_group_ids: security_group_ids(request)?,
             subnet_id: optional(request, "subnet_id"),
             user_data: user_data(request)?,
-            tags: tags(request)?,
+            tags,
         })
     }
 }
@@ -86,10 +105,21 @@ fn user_data(request: &CreateRequest) -> Result<Option<String>, HandlerError> {
     Ok(Some(base64::encode(context)))
 }
 
-/// The user's tags, a `Name` (the user's, or the name of Occopus 1.10), and those that make the instance
-/// ours.
-fn tags(request: &CreateRequest) -> Result<BTreeMap<String, String>, HandlerError> {
-    let mut tags = BTreeMap::from([("Name".to_owned(), request.unique_name())]);
+/// The tags that an instance lacks which was launched with others.
+pub(crate) fn label(request: &CreateRequest) -> Result<BTreeMap<String, String>, HandlerError> {
+    let mut tags = tags(request, request.unique_name(), request.identity.tags())?;
+    let users: BTreeSet<String> = user_tags(request)?.into_iter().map(|(key, _)| key).collect();
+    tags.retain(|key, _| !users.contains(key));
+    Ok(tags)
+}
+
+/// The user's tags, a `Name` (the user's, or one that Occopus 1.10 would give), and those that make it ours.
+fn tags(
+    request: &CreateRequest,
+    name: String,
+    own: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, HandlerError> {
+    let mut tags = BTreeMap::from([("Name".to_owned(), name)]);
     for (key, value) in user_tags(request)? {
         if key.starts_with(OWN_TAGS) {
             let problem = format_args!("the tag '{key}' is reserved; choose a name without '{OWN_TAGS}'");
@@ -97,7 +127,7 @@ fn tags(request: &CreateRequest) -> Result<BTreeMap<String, String>, HandlerErro
         }
         tags.insert(key, value);
     }
-    tags.extend(request.identity.tags());
+    tags.extend(own);
     Ok(tags)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{Instance, Tag};
 use jiff::Timestamp;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::drift::TAG;
 use occopus_engine::handler::{Found, Identity, Listed, Observation, ProviderId, ResourceState};
 
@@ -49,15 +50,47 @@ fn facts(instance: &Instance) -> BTreeMap<String, String> {
     };
     let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
     let parts = parts.into_iter().map(|(name, value)| (name.to_owned(), shown(value)));
-    parts.chain(instance.tags().iter().filter_map(tag)).collect()
+    let mut facts: BTreeMap<String, String> = parts.chain(instance.tags().iter().filter_map(tag)).collect();
+    hide_label(instance, &mut facts);
+    facts
 }
 
-/// `instance` as one of Occopus; `None` if its tags do not say whose it is.
-pub(crate) fn listed(instance: &Instance) -> Option<Listed> {
+/// One that was launched with others gets the end of its name later: nobody changed that by hand.
+fn hide_label(instance: &Instance, facts: &mut BTreeMap<String, String>) {
+    let Some(identity) = Identity::of_launched(&tags(instance), launch_index(instance)) else { return };
+    let end: String = ['-'].into_iter().chain(identity.node_id.as_str().chars().take(8)).collect();
+    if facts.contains_key(&format!("{TAG}{}", CreateBatch::TAG))
+        && let Some(name) = facts.get_mut(&format!("{TAG}Name"))
+        && let Some(shared) = name.strip_suffix(&end)
+    {
+        *name = shared.to_owned();
+    }
+}
+
+fn tags(instance: &Instance) -> BTreeMap<String, String> {
     let tag = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()));
-    let tags: BTreeMap<String, String> = instance.tags().iter().filter_map(tag).collect();
+    instance.tags().iter().filter_map(tag).collect()
+}
+
+/// The number of `instance` in the call that launched it, from 0.
+pub(crate) fn launch_index(instance: &Instance) -> Option<usize> {
+    instance.ami_launch_index().and_then(|index| usize::try_from(index).ok())
+}
+
+/// Whether `instance` shows who it is by its launch index only.
+pub(crate) fn is_told_by_index(instance: &Instance) -> bool {
+    Identity::from_tags(&tags(instance)).is_none()
+}
+
+/// `instance` as one of Occopus; `None` if its tags do not say whose it is. One that is `ambiguous` has the
+/// same launch index as another of its call: it is ours, and nobody can say which one.
+pub(crate) fn listed(instance: &Instance, ambiguous: bool) -> Option<Listed> {
+    let mut identity = Identity::of_launched(&tags(instance), launch_index(instance))?;
+    if ambiguous {
+        identity.attempt = format!("ambiguous-{}", instance.instance_id()?).as_str().into();
+    }
     let found = Found {
-        identity: Identity::from_tags(&tags)?,
+        identity,
         provider_id: ProviderId::plain(instance.instance_id()?),
         state: state(state_word(instance)),
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_sdk_ec2::types::Tag;
 use occopus_ec2_stub::{Fault, Kind, Lag, Options, Stub, When};
 use occopus_engine::handler::{Access, CreateRequest, ErrorKind, ProviderId, ResourceHandler, ResourceState};
 use occopus_resource_ec2::{Ec2Handler, Timing};
@@ -65,6 +66,83 @@ async fn an_instance_lives_and_dies() {
     bench.destroy(&id).await.unwrap();
     assert_eq!(bench.state(&id).await, ResourceState::Gone);
     assert!(bench.find().await.is_empty());
+}
+
+#[tokio::test]
+async fn one_call_makes_many_and_each_shows_who_it_is() {
+    let (stub, bench) = start(Options::default()).await;
+    let (batch, requests) = bench.requests(5);
+    let ids = bench.handler.create_batch(&bench.access, &batch, &requests).await.unwrap();
+    let again = bench.handler.create_batch(&bench.access, &batch, &requests).await.unwrap();
+    assert_eq!((again, living(&stub)), (ids.clone(), 5), "a repeated call makes nothing");
+    for labelled in [false, true] {
+        let found = bench.handler.find(&bench.access, &bench.store).await.unwrap();
+        assert_eq!(found.len(), 5);
+        for (id, request) in ids.iter().zip(&requests) {
+            let found = found.iter().find(|found| found.provider_id == *id).unwrap();
+            assert_eq!(found.identity, request.identity, "labelled: {labelled}");
+            bench.handler.label(&bench.access, id, request).await.unwrap();
+        }
+    }
+    for (instance, request) in stub.instances().iter().zip(&requests) {
+        assert_eq!(instance["tags"]["Name"], json!(request.unique_name()));
+        for (key, value) in request.identity.tags() {
+            assert_eq!(instance["tags"][&key], json!(value));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_name_that_comes_later_is_no_change_by_hand() {
+    let (_stub, bench) = start(Options { pending: Lag::Calls(0), ..Options::default() }).await;
+    let (batch, requests) = bench.requests(2);
+    let ids = bench.handler.create_batch(&bench.access, &batch, &requests).await.unwrap();
+    let name = async || bench.observe(&ids[1..]).await.remove(0).facts["tag Name"].clone();
+    let before = name().await;
+    assert_eq!(before, requests[1].shared_name());
+    bench.handler.label(&bench.access, &ids[1], &requests[1]).await.unwrap();
+    assert_eq!(name().await, before);
+    let by_hand = Tag::builder().key("Name").value("mine").build();
+    bench.client().create_tags().resources(&ids[1].id).tags(by_hand).send().await.unwrap();
+    assert_eq!(name().await, "mine");
+}
+
+#[tokio::test]
+async fn of_too_many_none_is_made() {
+    let (stub, bench) = start(Options { capacity: 2, ..Options::default() }).await;
+    let (batch, requests) = bench.requests(3);
+    let error = bench.handler.create_batch(&bench.access, &batch, &requests).await.unwrap_err();
+    assert_eq!((error.kind, living(&stub)), (ErrorKind::Quota, 0));
+}
+
+#[tokio::test]
+async fn where_instances_are_not_numbered_none_is_left_and_one_at_a_time_is_made() {
+    let (stub, bench) = start(Options { numbered: false, ..Options::default() }).await;
+    let (batch, requests) = bench.requests(3);
+    for _ in 0..2 {
+        let error = bench.handler.create_batch(&bench.access, &batch, &requests).await.unwrap_err();
+        assert_eq!((error.kind, living(&stub)), (ErrorKind::Invalid, 0), "{error}");
+    }
+    assert_eq!(stub.calls("RunInstances"), 1);
+    let id = bench.create(&requests[0]).await.unwrap();
+    let found = bench.handler.find(&bench.access, &bench.store).await.unwrap();
+    assert_eq!((found.len(), &found[0].provider_id), (1, &id));
+    assert_eq!(found[0].identity, requests[0].identity);
+}
+
+#[tokio::test]
+async fn whoever_cannot_be_told_from_others_is_nobody() {
+    let (stub, bench) = start(Options { numbered: false, ..Options::default() }).await;
+    stub.inject(fault("TerminateInstances", When::Before, Kind::Http500));
+    let (batch, requests) = bench.requests(3);
+    let error = bench.handler.create_batch(&bench.access, &batch, &requests).await.unwrap_err();
+    assert_eq!((error.kind, living(&stub)), (ErrorKind::UnknownOutcome, 3), "{error}");
+    let found = bench.handler.find(&bench.access, &bench.store).await.unwrap();
+    assert_eq!(found.len(), 3);
+    for found in found {
+        let identity = found.identity;
+        assert!(requests.iter().all(|request| request.identity.attempt != identity.attempt), "{identity:?}");
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ impl ResourceHandler for DryRunHandler {
         Capabilities {
             idempotent_create: true,
             findable: true,
+            batch: 1,
             visibility_delay: Duration::ZERO,
             create_deadline: deadline,
             destroy_deadline: deadline,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, Found, HandlerError, Listed, Observation, Place, Progress,
     ProviderId, ResourceHandler, StepJournal,
@@ -16,8 +17,10 @@ use serde_json::{Map, Value};
 pub enum Call {
     /// [`ResourceHandler::prepare`].
     Prepare,
-    /// [`ResourceHandler::create`].
+    /// [`ResourceHandler::create`] and [`ResourceHandler::create_batch`].
     Create,
+    /// [`ResourceHandler::label`].
+    Label,
     /// [`ResourceHandler::observe`].
     Observe,
     /// [`ResourceHandler::find`].
@@ -134,6 +137,24 @@ impl ResourceHandler for Faults {
         steps: &dyn StepJournal,
     ) -> Result<ProviderId, HandlerError> {
         self.play(Call::Create, self.inner.create(access, request, steps)).await
+    }
+
+    async fn create_batch(
+        &self,
+        access: &Access,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        self.play(Call::Create, self.inner.create_batch(access, batch, requests)).await
+    }
+
+    async fn label(
+        &self,
+        access: &Access,
+        id: &ProviderId,
+        request: &CreateRequest,
+    ) -> Result<(), HandlerError> {
+        self.play(Call::Label, self.inner.label(access, id, request)).await
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {

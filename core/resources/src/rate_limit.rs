@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::clock::Clock;
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Listed, Observation, Place,
@@ -32,7 +33,7 @@ pub struct Rate {
 pub struct RateLimits {
     /// For `observe`, `find` and `console`.
     pub reads: Rate,
-    /// For `create` and `destroy`.
+    /// For `create`, `create_batch` and `destroy`; and, apart from them, for `label`.
     pub changes: Rate,
     /// A call that would have to wait longer is refused as [`ErrorKind::Throttled`] with the time to
     /// wait: a call must not spend its deadline in the queue. Bounds the queue as well.
@@ -53,6 +54,8 @@ impl Default for RateLimits {
 enum Kind {
     Read,
     Change,
+    /// Nobody waits for them: what they are refused must not slow changes down.
+    Label,
 }
 
 /// Delays calls of the wrapped handler, so that each place gets no more than its rates, and no more than it
@@ -115,7 +118,7 @@ impl RateLimit {
     fn paced<T>(&self, place: &Place, kind: Kind, use_pace: impl FnOnce(&mut Pace) -> T) -> T {
         let rate = match kind {
             Kind::Read => self.limits.reads,
-            Kind::Change => self.limits.changes,
+            Kind::Change | Kind::Label => self.limits.changes,
         };
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
         use_pace(paces.entry((place.clone(), kind)).or_insert_with(|| Pace::new(rate)))
@@ -153,6 +156,25 @@ impl ResourceHandler for RateLimit {
         steps: &dyn StepJournal,
     ) -> Result<ProviderId, HandlerError> {
         self.pass(&access.place, Kind::Change, self.inner.create(access, request, steps)).await
+    }
+
+    async fn create_batch(
+        &self,
+        access: &Access,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        let call = self.inner.create_batch(access, batch, requests);
+        self.pass(&access.place, Kind::Change, call).await
+    }
+
+    async fn label(
+        &self,
+        access: &Access,
+        id: &ProviderId,
+        request: &CreateRequest,
+    ) -> Result<(), HandlerError> {
+        self.pass(&access.place, Kind::Label, self.inner.label(access, id, request)).await
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {

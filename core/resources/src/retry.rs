@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::clock::{Clock, Random};
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Listed, Observation, Place,
@@ -156,6 +157,26 @@ impl ResourceHandler for Retry {
     ) -> Result<ProviderId, HandlerError> {
         let limit = self.inner.capabilities().create_deadline;
         self.repeat_change(limit, || self.inner.create(access, request, steps)).await
+    }
+
+    async fn create_batch(
+        &self,
+        access: &Access,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        let limit = self.inner.capabilities().create_deadline;
+        self.repeat_change(limit, || self.inner.create_batch(access, batch, requests)).await
+    }
+
+    async fn label(
+        &self,
+        access: &Access,
+        id: &ProviderId,
+        request: &CreateRequest,
+    ) -> Result<(), HandlerError> {
+        let limit = self.inner.capabilities().destroy_deadline;
+        self.repeat(ErrorKind::is_passing, limit, || self.inner.label(access, id, request)).await
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {

@@ -50,6 +50,7 @@ impl ResourceHandler for Stub {
         Capabilities {
             idempotent_create: true,
             findable: true,
+            batch: 1,
             visibility_delay: Duration::ZERO,
             create_deadline: minute,
             destroy_deadline: minute,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, Place, ProviderId,
     ResourceHandler, StepJournal,
@@ -60,7 +61,7 @@ impl Client {
         &self,
         call: Call,
         endpoint: &str,
-        attempt: Option<&AttemptId>,
+        attempts: &[AttemptId],
         decide: impl FnOnce() -> Reply<T>,
     ) -> Result<T, HandlerError> {
         let number = self.life.before(Deed::Call).await;
@@ -71,7 +72,7 @@ impl Client {
             self.life.ledger().count(FaultKind::ObserverCutOff);
             return Err(HandlerError::new(ErrorKind::Transient, "no route to the cloud"));
         }
-        let mut entry = self.begin(call, endpoint, attempt);
+        let mut entry = self.begin(call, endpoint, attempts);
         let reply = decide();
         self.referee.cloud.clock.sleep(reply.after).await;
         self.life.running().await;
@@ -89,13 +90,13 @@ impl Client {
         answer
     }
 
-    fn begin(&self, call: Call, endpoint: &str, attempt: Option<&AttemptId>) -> Entry<'_> {
+    fn begin(&self, call: Call, endpoint: &str, attempts: &[AttemptId]) -> Entry<'_> {
         let (begun, capabilities) = (self.life.now(), self.referee.cloud.capabilities());
         let entry = CallEntry {
             process: self.life.number,
             call,
             endpoint: endpoint.to_owned(),
-            attempt: attempt.cloned(),
+            attempts: attempts.to_vec(),
             begun,
             ended: begun,
             ending: Ending::Open,
@@ -138,18 +139,33 @@ impl ResourceHandler for Client {
     ) -> Result<ProviderId, HandlerError> {
         let (endpoint, attempt) = (access.place.endpoint.as_str(), &request.identity.attempt);
         self.referee.intended(attempt, Call::Create).await;
-        self.call(Call::Create, endpoint, Some(attempt), || self.referee.cloud.create(endpoint, request))
-            .await
+        let attempts = std::slice::from_ref(attempt);
+        self.call(Call::Create, endpoint, attempts, || self.referee.cloud.create(endpoint, request)).await
+    }
+
+    async fn create_batch(
+        &self,
+        access: &Access,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        let endpoint = access.place.endpoint.as_str();
+        let attempts: Vec<AttemptId> = batch.attempts().collect();
+        for attempt in &attempts {
+            self.referee.intended(attempt, Call::Create).await;
+        }
+        let make = || self.referee.cloud.create_batch(endpoint, batch, requests);
+        self.call(Call::Create, endpoint, &attempts, make).await
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {
         let endpoint = access.place.endpoint.as_str();
-        self.call(Call::Observe, endpoint, None, || self.referee.cloud.observe(endpoint, ids)).await
+        self.call(Call::Observe, endpoint, &[], || self.referee.cloud.observe(endpoint, ids)).await
     }
 
     async fn find(&self, access: &Access, store: &StoreId) -> Result<Vec<Found>, HandlerError> {
         let endpoint = access.place.endpoint.as_str();
-        self.call(Call::Find, endpoint, None, || self.referee.cloud.find(endpoint, store)).await
+        self.call(Call::Find, endpoint, &[], || self.referee.cloud.find(endpoint, store)).await
     }
 
     async fn destroy(
@@ -163,7 +179,7 @@ impl ResourceHandler for Client {
         if let Some(attempt) = owner {
             self.referee.intended(&attempt, Call::Destroy).await;
         }
-        self.call(Call::Destroy, endpoint, None, || self.referee.cloud.destroy(endpoint, id)).await
+        self.call(Call::Destroy, endpoint, &[], || self.referee.cloud.destroy(endpoint, id)).await
     }
 
     async fn console(&self, _access: &Access, id: &ProviderId) -> Result<String, HandlerError> {

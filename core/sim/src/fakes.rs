@@ -20,7 +20,7 @@ use crate::process::Life;
 pub const MARKER: &str = "s3cret-marker";
 
 /// Hands the resource section through; its list `asks` names the nodes whose addresses it wants. A
-/// node whose dependencies have no instance cannot be rendered.
+/// node whose dependencies have no instance cannot be rendered. With `names_itself` no two instances are alike.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SimContext;
 
@@ -43,6 +43,9 @@ impl Contextualiser for SimContext {
         }
         let mut resource = input.implementation.resource.clone();
         resource.insert("password".to_owned(), json!(MARKER));
+        if resource.contains_key("names_itself") {
+            resource.insert("name".to_owned(), json!(input.node_id));
+        }
         Ok(Rendered {
             resource,
             context: Some(format!("password: {MARKER}")),

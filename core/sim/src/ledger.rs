@@ -32,8 +32,8 @@ pub struct CallEntry {
     pub call: Call,
     /// Where it went.
     pub endpoint: String,
-    /// The attempt it was for; `None` for reading calls and for destroy calls.
-    pub attempt: Option<AttemptId>,
+    /// The attempts it was for; none for reading calls and for destroy calls.
+    pub attempts: Vec<AttemptId>,
     /// When it began.
     pub begun: Duration,
     /// When it ended.
@@ -50,6 +50,8 @@ pub struct Ledger(Arc<Mutex<Book>>);
 struct Book {
     tally: Tally,
     calls: Vec<CallEntry>,
+    /// How often several machines were asked for by one call.
+    batches: usize,
     /// Number of the call whose answer arrived last among those that began latest.
     answered: Option<usize>,
     /// The process that holds the lease.
@@ -93,6 +95,16 @@ impl Ledger {
         let mut book = self.book();
         book.calls.push(entry);
         book.calls.len() - 1
+    }
+
+    /// Notes that one call asks for several machines.
+    pub(crate) fn batch_asked_for(&self) {
+        self.book().batches += 1;
+    }
+
+    /// How often several machines were asked for by one call.
+    pub fn batches(&self) -> usize {
+        self.book().batches
     }
 
     /// Notes how a call ended.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::clock::{Clock, timeout};
 use occopus_engine::handler::{
     Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, Place, ProviderId,
@@ -39,6 +40,8 @@ pub enum Mutant {
     RefusedReplayBelieved,
     /// A write to the store without an answer counts as made.
     UnclearWriteBelieved,
+    /// Of what one call made, nobody looks at who is who.
+    LaunchIndexIgnored,
 }
 
 impl Mutant {
@@ -145,16 +148,30 @@ fn nothing_happened<T>(error: HandlerError) -> Result<T, HandlerError> {
 
 impl SickHandler {
     /// Makes a create call that never ends without an answer.
-    async fn create_in_time(
+    async fn in_time<T>(
         &self,
-        (access, request): (&Access, &CreateRequest),
-        steps: &dyn StepJournal,
-    ) -> Result<ProviderId, HandlerError> {
+        call: impl Future<Output = Result<T, HandlerError>>,
+    ) -> Result<T, HandlerError> {
         let limit = self.capabilities().create_deadline - Duration::from_secs(1);
-        let call = self.inner.create(access, request, steps);
         timeout(self.clock.as_ref(), limit, call)
             .await
             .unwrap_or_else(|late| Err(HandlerError::new(ErrorKind::UnknownOutcome, late.to_string())))
+    }
+
+    /// Whether it forgets that a call with this token may have had an effect.
+    fn forgets(&self, token: &str) -> bool {
+        let repeated = !locked(&self.memory).sent.insert(token.to_owned());
+        match self.mutant {
+            Mutant::RetryWithoutSettling => true,
+            Mutant::UnclearReplayIgnored => repeated,
+            _ => false,
+        }
+    }
+
+    /// Writes what was held back until the call was answered.
+    async fn catch_up(&self) -> Result<(), HandlerError> {
+        let late = |error: StoreError| HandlerError::new(ErrorKind::UnknownOutcome, error.to_string());
+        self.store.catch_up().await.map_err(late)
     }
 }
 
@@ -180,27 +197,42 @@ impl ResourceHandler for SickHandler {
         request: &CreateRequest,
         steps: &dyn StepJournal,
     ) -> Result<ProviderId, HandlerError> {
-        let repeated = !locked(&self.memory).sent.insert(request.token().to_owned());
-        let forgetful = match self.mutant {
-            Mutant::RetryWithoutSettling => true,
-            Mutant::UnclearReplayIgnored => repeated,
-            _ => false,
-        };
+        let forgetful = self.forgets(request.token());
         let slot = &request.identity.slot;
         if self.mutant == Mutant::TokenReused
             && let Some(known) = locked(&self.memory).tokens.get(slot).cloned()
         {
             return Ok(known);
         }
-        let result = match self.create_in_time((access, request), steps).await {
+        let result = match self.in_time(self.inner.create(access, request, steps)).await {
             Err(error) if forgetful && error.kind == ErrorKind::UnknownOutcome => nothing_happened(error),
             other => other,
         };
         if let Ok(id) = &result {
             locked(&self.memory).tokens.insert(slot.clone(), id.clone());
         }
-        let late = |error: StoreError| HandlerError::new(ErrorKind::UnknownOutcome, error.to_string());
-        self.store.catch_up().await.map_err(late)?;
+        self.catch_up().await?;
+        result
+    }
+
+    async fn create_batch(
+        &self,
+        access: &Access,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Result<Vec<ProviderId>, HandlerError> {
+        let token = batch.call_token();
+        let mut result = self.in_time(self.inner.create_batch(access, batch, requests)).await;
+        if let Err(error) = &mut result
+            && self.forgets(&token)
+            && error.kind == ErrorKind::UnknownOutcome
+        {
+            error.kind = ErrorKind::Transient;
+        }
+        if let (Mutant::LaunchIndexIgnored, Ok(made)) = (self.mutant, &mut result) {
+            made.reverse();
+        }
+        self.catch_up().await?;
         result
     }
 

@@ -159,8 +159,7 @@ impl Referee {
     }
 
     fn create_calls(&self, attempt: &Attempt) -> Vec<CallEntry> {
-        let mine =
-            |entry: &&CallEntry| entry.call == Call::Create && entry.attempt.as_ref() == Some(&attempt.id);
+        let mine = |entry: &&CallEntry| entry.call == Call::Create && entry.attempts.contains(&attempt.id);
         self.ledger().in_calls(|calls| calls.iter().filter(mine).cloned().collect())
     }
 

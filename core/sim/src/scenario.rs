@@ -139,7 +139,7 @@ impl Scenario {
         let faults = FaultKind::ALL.iter().copied().filter(|_| rng.u32(..3) > 0);
         let faults: FaultSet = faults.collect();
         let shape = Shape::random(&mut rng);
-        let settings = settings(&mut rng, &faults);
+        let settings = Settings { batch: batch(seed), ..settings(&mut rng, &faults) };
         let steps: Vec<Step> = (0..rng.usize(2..=7)).map(|_| step(&mut rng.fork(), &shape)).collect();
         let order = if rng.u32(..4) == 0 { Order::Sequential } else { Order::Parallel };
         let scenario = Self {
@@ -180,6 +180,11 @@ impl Scenario {
         self.faults = faults;
         self
     }
+}
+
+/// How many machines one call makes. Drawn apart, so that the history is the same with any number.
+fn batch(seed: u64) -> usize {
+    *fastrand::Rng::with_seed(!seed).choice(&[1, 2, 3, 100, 100]).unwrap_or(&1)
 }
 
 fn settings(rng: &mut fastrand::Rng, faults: &FaultSet) -> Settings {
@@ -314,9 +319,12 @@ impl fmt::Display for Task {
 /// In words, as a failing test prints it.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { idempotent, visibility, chaos, quota, rate, .. } = &self.settings;
+        let Settings { idempotent, visibility, chaos, quota, rate, batch, .. } = &self.settings;
         writeln!(f, "  built is [{}], {:?}", self.shape, self.order)?;
         write!(f, "  tokens: {idempotent}, visible after {visibility:?}, {chaos} % of calls go wrong")?;
+        if *batch > 1 {
+            write!(f, ", {batch} by one call")?;
+        }
         if *quota < usize::MAX {
             write!(f, ", quota {quota}")?;
         }

@@ -66,3 +66,8 @@ fn a_refused_replay_that_counts_as_the_answer_to_the_first_call_is_found() {
 fn a_write_without_an_answer_that_counts_as_made_is_found() {
     caught(Mutant::UnclearWriteBelieved, &[Property::IntentFirst, Property::NothingLost]);
 }
+
+#[test]
+fn a_batch_in_which_nobody_looks_who_is_who_is_found() {
+    caught(Mutant::LaunchIndexIgnored, &[Property::NothingLost, Property::Converges]);
+}

@@ -249,6 +249,7 @@ pub(super) fn unknown_attempt(found: &Found, place: &Place, now: jiff::Timestamp
         phase: Phase::Live,
         provider_id: Some(found.provider_id.clone()),
         steps: Vec::new(),
+        batch: None,
         cause,
         created_at: now,
         accepted_at: Some(now),

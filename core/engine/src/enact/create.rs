@@ -6,6 +6,8 @@ use std::sync::PoisonError;
 use occopus_descriptor::model::{Implementation, Node};
 use occopus_descriptor::secret::{SecretRef, fill_instance};
 
+use super::gate::Turn;
+use super::gather::{Arrival, Next, Prepared};
 use super::{Enactor, JournalSteps, Trouble};
 use crate::clock::timeout;
 use crate::context::{RenderInput, Rendered};
@@ -22,11 +24,40 @@ impl Enactor<'_> {
     pub(super) async fn create(
         &self,
         slot: &Slot,
+        implementation: usize,
+        cause: &Cause,
+        arrival: Option<Arrival<'_>>,
+    ) -> Result<(), Trouble> {
+        if let Some(arrival) = arrival {
+            let prepared = self.prepare(slot, implementation, cause, arrival.identifiers()).await?;
+            let place = prepared.access.place.clone();
+            match self.create_together(arrival.sit(prepared), &place).await? {
+                Next::Accepted(made) => {
+                    return self.until_ready_and_labelled(&made.attempt, &made.request).await;
+                }
+                Next::Settle(id) => return self.settle(&id, true).await,
+                Next::Ended => return Ok(()),
+                Next::Alone => {}
+            }
+        }
+        let random = &self.engine.random;
+        let identifiers = (AttemptId::from(random.uuid()), NodeId::from(random.uuid()));
+        let prepared = self.prepare(slot, implementation, cause, identifiers).await?;
+        let turn = self.turn_at(&prepared.access.place, slot).await?;
+        self.create_alone(prepared, turn).await
+    }
+
+    /// Makes everything up that a create call needs; nothing is called yet.
+    async fn prepare(
+        &self,
+        slot: &Slot,
         implementation_index: usize,
         cause: &Cause,
-    ) -> Result<(), Trouble> {
+        identifiers: (AttemptId, NodeId),
+    ) -> Result<Prepared, Trouble> {
         let (node, implementation) = self.chosen(slot, implementation_index)?;
-        let mut attempt = self.new_attempt(slot, (node, implementation_index, implementation), cause);
+        let chosen = (node, implementation_index, implementation);
+        let mut attempt = self.new_attempt(slot, identifiers, chosen, cause);
         attempt.peers = self.peers_of(node, implementation);
         let (request, access) = match self.prepare_request(&attempt).await {
             Ok(prepared) => prepared,
@@ -35,8 +66,13 @@ impl Enactor<'_> {
         // Of the request without its secrets: a digest of a weak one could be guessed.
         attempt.request_digest = digest(&self.engine.secrets.redactor().json(encode(&request)));
         attempt.place = access.place.clone();
+        Ok(Prepared { attempt, request, access })
+    }
+
+    /// Makes the call for one instance, and waits until it is ready.
+    pub(super) async fn create_alone(&self, prepared: Prepared, turn: Turn) -> Result<(), Trouble> {
+        let Prepared { mut attempt, request, access } = prepared;
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
-        let permit = self.turn_at(&attempt.place, &attempt.slot).await?;
         if let Err(error) = self.get_ready(handler.as_ref(), &attempt, &request, &access).await? {
             return Err(self.refuse(attempt, error).await);
         }
@@ -49,7 +85,7 @@ impl Enactor<'_> {
         // Asked last, so that a process that was suspended up to here makes no call under a lost lease.
         self.journal.lease().outlasts(limit).await?;
         let result = self.call_create(handler.as_ref(), &access, &request).await;
-        drop(permit);
+        drop(turn);
         match result {
             Ok(provider_id) => {
                 self.journal.created(&id, provider_id).await?;
@@ -78,7 +114,8 @@ impl Enactor<'_> {
         let steps =
             JournalSteps { journal: self.journal, attempt: &request.identity.attempt, action: "create" };
         let call = timeout(self.engine.clock.as_ref(), limit, handler.create(access, request, &steps));
-        let result = self.timed_call(&request.identity.attempt, &access.place, call).await;
+        let ids = std::slice::from_ref(&request.identity.attempt);
+        let result = self.timed_call(ids, &access.place, call).await;
         result.unwrap_or_else(|late| {
             let message = format!("{}: {late} to the create call", access.place);
             Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
@@ -107,7 +144,7 @@ impl Enactor<'_> {
         Ok((request, access))
     }
 
-    fn chosen(&self, slot: &Slot, index: usize) -> Result<(&Node, &Implementation), EngineError> {
+    pub(super) fn chosen(&self, slot: &Slot, index: usize) -> Result<(&Node, &Implementation), EngineError> {
         let node = self.generation.infrastructure.node(&slot.node);
         let definition = node.and_then(|node| self.generation.definitions.get(&node.definition));
         let implementation = definition.and_then(|definition| definition.implementations.get(index));
@@ -202,13 +239,14 @@ impl Enactor<'_> {
     fn new_attempt(
         &self,
         slot: &Slot,
+        (id, node_id): (AttemptId, NodeId),
         (node, implementation_index, implementation): (&Node, usize, &Implementation),
         cause: &Cause,
     ) -> Attempt {
         let now = self.engine.clock.wall();
         Attempt {
-            node_id: NodeId::from(self.engine.random.uuid()),
-            id: AttemptId::from(self.engine.random.uuid()),
+            node_id,
+            id,
             slot: slot.clone(),
             generation: self.generation.number,
             node: node.clone(),
@@ -220,6 +258,7 @@ impl Enactor<'_> {
             phase: Phase::Creating { deadline: now, error: None },
             provider_id: None,
             steps: Vec::new(),
+            batch: None,
             cause: cause.clone(),
             created_at: now,
             accepted_at: None,
@@ -236,7 +275,7 @@ impl Enactor<'_> {
     }
 
     /// Lets the handler get ready (pull an image, for example). The outer result is the engine's own.
-    async fn get_ready(
+    pub(super) async fn get_ready(
         &self,
         handler: &dyn ResourceHandler,
         attempt: &Attempt,
@@ -262,7 +301,7 @@ impl Enactor<'_> {
 
     /// Records an attempt that failed before its create call, so that the failure counts against its slot
     /// and the next implementation has its turn.
-    async fn refuse(&self, mut attempt: Attempt, error: HandlerError) -> Trouble {
+    pub(super) async fn refuse(&self, mut attempt: Attempt, error: HandlerError) -> Trouble {
         let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
         attempt.phase = Phase::Closed { outcome, at: self.engine.clock.wall() };
         let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), error.message.clone());

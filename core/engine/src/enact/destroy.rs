@@ -111,7 +111,7 @@ impl Enactor<'_> {
         let limit = handler.capabilities().destroy_deadline;
         let steps = JournalSteps { journal: self.journal, attempt: &attempt.id, action: "destroy" };
         let call = timeout(self.engine.clock.as_ref(), limit, handler.destroy(access, id, &steps));
-        self.timed_call(&attempt.id, &access.place, call).await.unwrap_or_else(|late| {
+        self.timed_call(std::slice::from_ref(&attempt.id), &access.place, call).await.unwrap_or_else(|late| {
             let message = format!("{}: {late} to the destroy call", access.place);
             Err(HandlerError::new(ErrorKind::UnknownOutcome, message))
         })

@@ -40,6 +40,8 @@ pub(super) struct Spent {
     pub(super) preparing: Duration,
     /// The call itself.
     pub(super) call: Duration,
+    /// Its part of the call, if others were made by the same.
+    pub(super) share: Duration,
     /// From the answer until it was ready or gone: until the last look that did not find it so began, and
     /// one look more.
     pub(super) waiting: Duration,
@@ -61,7 +63,7 @@ pub(super) fn lower_bound<'s>(
     let longest = Schedule::of(plan).remaining(path).into_iter().max().unwrap_or_default();
     let mut calls: BTreeMap<&str, Duration> = BTreeMap::new();
     for spent in plan.actions.iter().filter_map(&spent) {
-        *calls.entry(&spent.endpoint).or_default() += spent.call;
+        *calls.entry(&spent.endpoint).or_default() += spent.share;
     }
     let parallel = u32::try_from(max_parallel.max(1)).unwrap_or(u32::MAX);
     let busiest = calls.into_values().max().unwrap_or_default() / parallel;
@@ -89,7 +91,8 @@ mod tests {
     }
 
     fn spent(call: u64, waiting: u64) -> Spent {
-        Spent { call: Duration::from_secs(call), waiting: Duration::from_secs(waiting), ..Spent::default() }
+        let (call, waiting) = (Duration::from_secs(call), Duration::from_secs(waiting));
+        Spent { call, share: call, waiting, ..Spent::default() }
     }
 
     #[test]
@@ -105,6 +108,13 @@ mod tests {
         let needs: [&[usize]; 4] = [&[]; 4];
         assert_eq!(lower_bound(&plan(&needs), |action| costs.get(action.id), 2), Duration::from_secs(8));
         assert_eq!(lower_bound(&plan(&needs), |action| costs.get(action.id), 4), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_call_that_made_several_counts_once() {
+        let costs = [(); 4].map(|()| Spent { share: Duration::from_secs(1), ..spent(4, 1) });
+        let needs: [&[usize]; 4] = [&[]; 4];
+        assert_eq!(lower_bound(&plan(&needs), |action| costs.get(action.id), 1), Duration::from_secs(5));
     }
 
     #[test]

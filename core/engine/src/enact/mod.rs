@@ -5,10 +5,13 @@ mod create;
 mod destroy;
 mod effort;
 mod gate;
+mod gather;
 mod pace;
 mod ready;
+mod replay;
 mod schedule;
 mod settle;
+mod together;
 mod urgency;
 mod views;
 
@@ -20,20 +23,24 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::handler::{ErrorKind, HandlerError, Place, Step, StepJournal};
-use crate::ids::{AttemptId, Slot};
+use crate::ids::{AttemptId, BatchToken, Slot};
 use crate::journal::Journal;
 use crate::plan::{Action, Plan, What};
 use crate::record::{Attempt, Generation, InfraRecord};
 pub use effort::Effort;
 use effort::{Ledger, Spent, lower_bound};
 use gate::{Gate, Turn};
+use gather::Gathering;
 use ready::Readiness;
+use replay::Replays;
 use schedule::Schedule;
+use together::LABELS_AT_ONCE;
 use urgency::Urgencies;
 use views::Views;
 
@@ -105,6 +112,9 @@ pub(crate) struct Enactor<'a> {
     gates: Mutex<BTreeMap<String, Gate>>,
     urgencies: Mutex<Urgencies<'a>>,
     spent: Mutex<Ledger>,
+    gathering: Gathering,
+    replays: Replays,
+    labels: Semaphore,
 }
 
 /// Carries `plan` out. Returns when every action has ended; an error means that the engine had to stop
@@ -128,6 +138,9 @@ pub async fn enact(
         gates: Mutex::default(),
         urgencies: Mutex::new(Urgencies::of(plan, generation, known_starts(journal), now)),
         spent: Mutex::default(),
+        gathering: Gathering::new(BatchToken::from(engine.random.uuid())),
+        replays: Replays::of(plan),
+        labels: Semaphore::new(LABELS_AT_ONCE),
     };
     tokio::select! {
         biased;
@@ -173,20 +186,24 @@ impl<'a> Enactor<'a> {
         Ok(report)
     }
 
-    async fn act<'p>(&self, action: &'p Action) -> (&'p Action, Result<(), Trouble>) {
-        tracing::info!(infra = %self.journal.infra(), "{action}");
-        let result = match &action.what {
-            What::Create { implementation, .. } => {
-                self.create(&action.slot, *implementation, &action.cause).await
-            }
-            What::Await { attempt } => self.until_ready(attempt).await,
-            What::Settle { attempt, wanted } => self.settle(attempt, *wanted).await,
-            What::Adopt { attempt, found } => self.adopt(attempt, &found.provider_id).await,
-            What::Destroy { attempt, failed, found } => {
-                self.destroy(attempt, &action.cause, *failed, found.as_ref()).await
-            }
-        };
-        (action, result)
+    fn act<'p>(&self, action: &'p Action) -> impl Future<Output = (&'p Action, Result<(), Trouble>)> {
+        // Before the first of them runs, so that all that start in the same step are known to it.
+        let arrival = self.expect(action);
+        async move {
+            tracing::info!(infra = %self.journal.infra(), "{action}");
+            let result = match &action.what {
+                What::Create { implementation, .. } => {
+                    self.create(&action.slot, *implementation, &action.cause, arrival).await
+                }
+                What::Await { attempt } => self.until_ready(attempt).await,
+                What::Settle { attempt, wanted } => self.settle(attempt, *wanted).await,
+                What::Adopt { attempt, found } => self.adopt(attempt, &found.provider_id).await,
+                What::Destroy { attempt, failed, found } => {
+                    self.destroy(attempt, &action.cause, *failed, found.as_ref()).await
+                }
+            };
+            (action, result)
+        }
     }
 
     /// Waits for a turn at the endpoint of `place` to do something about `slot`.
@@ -235,15 +252,18 @@ impl<'a> Enactor<'a> {
         edit(self.spent().entry(id.clone()).or_default());
     }
 
-    /// Makes a call of an action and takes down how long it took.
-    async fn timed_call<T>(&self, id: &AttemptId, place: &Place, call: impl Future<Output = T>) -> T {
+    /// Makes a call for `ids` and takes down how long it took.
+    async fn timed_call<T>(&self, ids: &[AttemptId], place: &Place, call: impl Future<Output = T>) -> T {
         let begun = self.engine.clock.monotonic();
         let answer = call.await;
         let took = self.engine.clock.monotonic().saturating_sub(begun);
-        self.spend(id, |spent| {
-            place.endpoint.clone_into(&mut spent.endpoint);
-            spent.call += took;
-        });
+        for id in ids {
+            self.spend(id, |spent| {
+                place.endpoint.clone_into(&mut spent.endpoint);
+                spent.call += took;
+                spent.share += took / u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            });
+        }
         answer
     }
 

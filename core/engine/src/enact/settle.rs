@@ -26,6 +26,8 @@ struct Evidence {
     listings: usize,
     /// Why the same request was refused when it was sent again.
     refusal: Option<HandlerError>,
+    /// Whether the call of a whole batch was made again, which is done once in a run.
+    replayed: bool,
     /// Whether a call for it ended badly, as opposed to never having been made.
     ended_badly: bool,
     /// Why there is no answer yet.
@@ -33,7 +35,7 @@ struct Evidence {
 }
 
 /// What sending the same request again came to.
-enum Replay {
+pub(super) enum Replay {
     /// It is clear what became of the attempt.
     Settled(Result<(), Trouble>),
     /// Certainly nothing happened this time; the first call remains open.
@@ -50,12 +52,16 @@ impl Enactor<'_> {
     /// effect after complete listings that start when the effect must have become visible.
     pub(super) async fn settle(&self, id: &AttemptId, wanted: bool) -> Result<(), Trouble> {
         let Some(attempt) = self.journal.attempt(id) else { return Ok(()) };
-        let Phase::Creating { deadline, error } = &attempt.phase else { return Ok(()) };
+        let Phase::Creating { deadline, error } = &attempt.phase else {
+            // Others of its call may have been settled together with it.
+            return if wanted && attempt.is_live() { self.until_ready(id).await } else { Ok(()) };
+        };
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
         let mut evidence = Evidence {
             visible_at: self.visible_at(handler.as_ref(), *deadline),
             listings: 0,
             refusal: None,
+            replayed: false,
             ended_badly: error.is_some(),
             last_error: None,
         };
@@ -68,15 +74,16 @@ impl Enactor<'_> {
                 Ok(found) => {
                     if let Some(found) = found.into_iter().find(|found| found.identity.attempt == *id) {
                         // What does not run yet may lack the rest of the call: the same request, sent
-                        // again, completes it.
+                        // again, completes it. One call for many has no rest.
                         if wanted
+                            && attempt.batch.is_none()
                             && found.state != ResourceState::Running
                             && let Some(result) =
                                 self.try_again(&attempt, handler.as_ref(), &mut evidence).await?
                         {
                             return result;
                         }
-                        return self.settled(id, found.provider_id, wanted).await;
+                        return self.settled(&attempt, found.provider_id, wanted).await;
                     }
                 }
                 Err(error) => {
@@ -124,10 +131,15 @@ impl Enactor<'_> {
         handler: &dyn ResourceHandler,
         evidence: &mut Evidence,
     ) -> Result<Option<Result<(), Trouble>>, Trouble> {
-        if !handler.capabilities().idempotent_create || evidence.refusal.is_some() {
+        if !handler.capabilities().idempotent_create || evidence.refusal.is_some() || evidence.replayed {
             return Ok(None);
         }
-        let Some(replay) = self.replay(attempt, handler).await? else { return Ok(None) };
+        evidence.replayed = attempt.batch.is_some();
+        let replay = match &attempt.batch {
+            Some(batch) => self.replay_together(attempt, batch, handler).await?,
+            None => self.replay(attempt, handler).await?,
+        };
+        let Some(replay) = replay else { return Ok(None) };
         evidence.ended_badly = true;
         match replay {
             Replay::Settled(result) => return Ok(Some(result)),
@@ -158,7 +170,9 @@ impl Enactor<'_> {
         let result = self.call_create(handler, &access, &request).await;
         drop(permit);
         let error = match result {
-            Ok(provider_id) => return Ok(Some(Replay::Settled(self.settled(id, provider_id, true).await))),
+            Ok(provider_id) => {
+                return Ok(Some(Replay::Settled(self.settled(attempt, provider_id, true).await)));
+            }
             Err(error) => error,
         };
         let refused = matches!(error.kind, ErrorKind::Invalid | ErrorKind::Quota | ErrorKind::NotFound);
@@ -176,9 +190,18 @@ impl Enactor<'_> {
         }))
     }
 
-    async fn settled(&self, id: &AttemptId, provider_id: ProviderId, wanted: bool) -> Result<(), Trouble> {
-        self.journal.created(id, provider_id).await?;
-        if wanted { self.until_ready(id).await } else { Ok(()) }
+    async fn settled(&self, attempt: &Attempt, provider_id: ProviderId, wanted: bool) -> Result<(), Trouble> {
+        // It is erased with the next write.
+        let request = match attempt.batch {
+            Some(_) if wanted => self.journal.request(&attempt.id).await?,
+            _ => None,
+        };
+        self.journal.created(&attempt.id, provider_id).await?;
+        match request {
+            _ if !wanted => Ok(()),
+            None => self.until_ready(&attempt.id).await,
+            Some(request) => self.until_ready_and_labelled(attempt, &request).await,
+        }
     }
 
     pub(super) async fn adopt(&self, id: &AttemptId, provider_id: &ProviderId) -> Result<(), Trouble> {

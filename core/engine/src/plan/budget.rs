@@ -33,7 +33,8 @@ pub(super) fn turn<'a>(
     }
     // What is dated in the future was made before the clock was set back, nobody knows how long ago. It
     // must not hold the slot back until the clock has caught up.
-    let counts = |attempt: &&Attempt| last_change(attempt) <= situation.now;
+    let counts =
+        |attempt: &&Attempt| last_change(attempt) <= situation.now && !attempt.was_refused_together();
     let mut history: Vec<&Attempt> = closed.iter().copied().chain(failing).filter(counts).collect();
     history.sort_by_key(|attempt| attempt.created_at);
     // A user who asks for a build wants it tried now, whatever failed before; each build has its own budget.

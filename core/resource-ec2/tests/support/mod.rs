@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::{BehaviorVersion, Config, Region};
 use aws_sdk_ec2::types::{InstanceAttributeName, InstanceType, ResourceType, Tag, TagSpecification};
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{
     Access, CreateRequest, Credentials, HandlerError, Identity, Observation, Place, ProviderId,
     ResourceHandler, ResourceState, Step, StepJournal,
 };
-use occopus_engine::ids::{AttemptId, NodeId, Slot, StoreId};
+use occopus_engine::ids::{AttemptId, BatchToken, NodeId, Slot, StoreId};
 use occopus_resource_ec2::{Ec2Handler, Timing};
 use occopus_resources::conformance::Fixture;
 use serde_json::{Map, Value, json};
@@ -105,6 +106,20 @@ impl Bench {
 
     pub(crate) async fn create(&self, request: &CreateRequest) -> Result<ProviderId, HandlerError> {
         self.handler.create(&self.access, request, &NoSteps).await
+    }
+
+    /// Requests for `count` instances that are alike, and their batch.
+    pub(crate) fn requests(&self, count: u32) -> (CreateBatch, Vec<CreateRequest>) {
+        let token = BatchToken::from(Uuid::new_v4());
+        let batch = CreateBatch::new(token.clone(), "worker", (1..=count).collect()).unwrap();
+        let request = |slot: Slot| {
+            let mut request = self.request();
+            (request.identity.attempt, request.identity.node_id) = token.member(&slot);
+            request.identity.slot = slot;
+            request
+        };
+        let requests = batch.slots().map(request).collect();
+        (batch, requests)
     }
 
     pub(crate) async fn destroy(&self, id: &ProviderId) -> Result<(), HandlerError> {

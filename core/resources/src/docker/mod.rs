@@ -87,6 +87,7 @@ impl ResourceHandler for DockerHandler {
         Capabilities {
             idempotent_create: true,
             findable: true,
+            batch: 1,
             visibility_delay: Duration::ZERO,
             create_deadline: Duration::from_secs(40),
             destroy_deadline: Duration::from_secs(40),

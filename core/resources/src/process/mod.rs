@@ -166,6 +166,7 @@ impl ResourceHandler for ProcessHandler {
         Capabilities {
             idempotent_create: true,
             findable: true,
+            batch: 1,
             visibility_delay: Duration::ZERO,
             create_deadline: Duration::from_secs(30),
             destroy_deadline: stop::SLICE * 2,

@@ -1,9 +1,12 @@
 //! The calls of the simulated cloud: each is decided when it arrives.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{
-    Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, ProviderId, ResourceState,
+    Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Identity, Observation, ProviderId,
+    ResourceState,
 };
 use occopus_engine::ids::StoreId;
 use serde_json::Value;
@@ -93,6 +96,7 @@ impl SimCloud {
         Capabilities {
             idempotent_create: settings.idempotent,
             findable: true,
+            batch: settings.batch,
             visibility_delay: settings.visibility,
             create_deadline: Duration::from_secs(30),
             destroy_deadline: Duration::from_secs(30),
@@ -109,7 +113,35 @@ impl SimCloud {
             let refusal = || HandlerError::new(ErrorKind::Invalid, "the image does not exist");
             return self.decide((Call::Create, endpoint), |_, _| Err(refusal()));
         }
-        self.decide((Call::Create, endpoint), |state, moment| state.create(request, endpoint, now, moment))
+        self.decide((Call::Create, endpoint), |state, moment| {
+            let (token, tags) = (request.token(), request.identity.tags());
+            let requests = std::slice::from_ref(request);
+            let made = state.create((token, &tags, requests), endpoint, now, moment)?;
+            made.into_iter()
+                .next()
+                .ok_or_else(|| HandlerError::new(ErrorKind::UnknownOutcome, "nothing was made"))
+        })
+    }
+
+    /// A create call at `endpoint` for several machines.
+    pub(crate) fn create_batch(
+        &self,
+        endpoint: &str,
+        batch: &CreateBatch,
+        requests: &[CreateRequest],
+    ) -> Reply<Vec<ProviderId>> {
+        let now = self.now();
+        if requests.iter().any(|request| request.resource.contains_key("broken")) {
+            let refusal = || HandlerError::new(ErrorKind::Invalid, "the image does not exist");
+            return self.decide((Call::Create, endpoint), |_, _| Err(refusal()));
+        }
+        self.ledger.batch_asked_for();
+        let token = batch.call_token();
+        let tags = requests.first().map(|first| batch.tags(&first.identity.store, &first.identity.infra));
+        let tags = tags.unwrap_or_default();
+        self.decide((Call::Create, endpoint), |state, moment| {
+            state.create((&token, &tags, requests), endpoint, now, moment)
+        })
     }
 
     /// Asks for the states of `ids`.
@@ -136,28 +168,44 @@ impl State {
         Err(HandlerError::new(ErrorKind::UnknownOutcome, "connection reset by the cloud"))
     }
 
+    /// Makes all of `requests`, or none.
     fn create(
         &mut self,
-        request: &CreateRequest,
+        (token, tags, requests): (&str, &BTreeMap<String, String>, &[CreateRequest]),
         endpoint: &str,
         now: Duration,
         moment: Moment,
-    ) -> Answer<ProviderId> {
-        let known = self.tokens.get(request.token()).filter(|_| self.settings.idempotent).cloned();
-        if let Some(id) = known {
-            if let Some(machine) = self.machines.get_mut(&id) {
-                machine.arrive_by(moment.at);
+    ) -> Answer<Vec<ProviderId>> {
+        let known = self.tokens.get(token).filter(|_| self.settings.idempotent).cloned();
+        if let Some(ids) = known {
+            for id in &ids {
+                self.machines.entry(id.clone()).and_modify(|machine| machine.arrive_by(moment.at));
             }
-            return Ok(ProviderId::plain(id));
+            return Ok(ids.into_iter().map(ProviderId::plain).collect());
         }
         let there =
             self.machines.values().filter(|machine| machine.endpoint == endpoint && machine.is_alive(now));
-        if there.count() >= self.settings.quota {
+        if there.count().saturating_add(requests.len()) > self.settings.quota {
             self.ledger.count(FaultKind::Quota);
             return Err(HandlerError::new(ErrorKind::Quota, "the quota of machines is exhausted"));
         }
-        let id = self.add(request.identity.clone(), endpoint, (now, moment.at));
-        self.tokens.insert(request.token().to_owned(), id.clone());
+        let made: Vec<String> = requests
+            .iter()
+            .enumerate()
+            .map(|(index, request)| self.make(request, (tags.clone(), index), endpoint, (now, moment)))
+            .collect();
+        self.tokens.insert(token.to_owned(), made.clone());
+        Ok(made.into_iter().map(ProviderId::plain).collect())
+    }
+
+    fn make(
+        &mut self,
+        request: &CreateRequest,
+        launched: (BTreeMap<String, String>, usize),
+        endpoint: &str,
+        (now, moment): (Duration, Moment),
+    ) -> String {
+        let id = self.add(request.identity.clone(), launched, endpoint, (now, moment.at));
         if let Some(machine) = self.machines.get_mut(&id) {
             // For measurements, in which as much as possible is fixed.
             if let Some(seconds) = request.resource.get("boot").and_then(Value::as_f64) {
@@ -175,7 +223,7 @@ impl State {
                 _ => {}
             }
         }
-        Ok(ProviderId::plain(id))
+        id
     }
 
     fn destroy(&mut self, endpoint: &str, id: &str, moment: Moment) -> Answer<()> {
@@ -257,8 +305,10 @@ impl State {
             self.count_if(FaultKind::NotVisibleYet, machine.is_hidden(at));
             let state = machine.state(at);
             if state != ResourceState::Missing {
-                let (identity, provider_id) = (machine.identity.clone(), ProviderId::plain(&machine.id));
-                found.push(Found { identity, provider_id, state });
+                // As a real one: what it was asked for is known by its tags and its number only.
+                let identity = Identity::of_launched(&machine.tags, Some(machine.launch_index));
+                let provider_id = ProviderId::plain(&machine.id);
+                found.extend(identity.map(|identity| Found { identity, provider_id, state }));
             }
         }
         found

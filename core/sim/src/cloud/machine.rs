@@ -1,5 +1,6 @@
 //! Machines of the simulated cloud.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use occopus_engine::handler::{Identity, ResourceState};
@@ -13,6 +14,10 @@ pub struct Machine {
     pub endpoint: String,
     /// Whose it is.
     pub identity: Identity,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its number in the call that made it.
+    pub launch_index: usize,
     /// When the create call arrived.
     pub requested_at: Duration,
     /// When it came into being.

@@ -44,7 +44,8 @@ pub(crate) struct State {
     pub(crate) ledger: Ledger,
     rng: fastrand::Rng,
     pub(crate) machines: BTreeMap<String, Machine>,
-    tokens: BTreeMap<String, String>,
+    /// What was made by a token.
+    tokens: BTreeMap<String, Vec<String>>,
     calls: BTreeMap<Call, usize>,
     scripted: BTreeMap<Call, Vec<Fault>>,
     buckets: BTreeMap<(String, Call), Bucket>,
@@ -181,8 +182,8 @@ impl SimCloud {
 
     /// Puts a machine there that belongs to somebody else, and returns its name.
     pub fn plant(&self, identity: Identity) -> String {
-        let now = self.now();
-        self.state().add(identity, ENDPOINT, (now, now))
+        let (now, tags) = (self.now(), identity.tags());
+        self.state().add(identity, (tags, 0), ENDPOINT, (now, now))
     }
 }
 
@@ -248,6 +249,7 @@ impl State {
     fn add(
         &mut self,
         identity: Identity,
+        (tags, launch_index): (BTreeMap<String, String>, usize),
         endpoint: &str,
         (requested_at, exists_from): (Duration, Duration),
     ) -> String {
@@ -260,6 +262,8 @@ impl State {
             id: id.clone(),
             endpoint: endpoint.to_owned(),
             identity,
+            tags,
+            launch_index,
             requested_at,
             exists_from,
             visible_from,

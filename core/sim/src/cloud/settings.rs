@@ -118,6 +118,8 @@ pub struct Settings {
     pub silence: Duration,
     /// Whether a repeated create call returns the first machine.
     pub idempotent: bool,
+    /// Machines that one call makes at most.
+    pub batch: usize,
     /// Machines that may exist at the same time at one endpoint.
     pub quota: usize,
     /// The token bucket of each kind of call at each endpoint; `None` throttles nothing.
@@ -137,6 +139,7 @@ impl Default for Settings {
             visibility: Duration::from_secs(5),
             silence: Duration::ZERO,
             idempotent: true,
+            batch: 1,
             quota: usize::MAX,
             rate: None,
             chaos: 0,
