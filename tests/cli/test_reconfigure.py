@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,10 @@ DEFINITIONS = """
   - resource: {type: process}
     contextualisation: {type: process, env: ['COLOUR={{variables.colour}}'], command: [sh, -c, 'exit 3']}
     health_check: {ping: false, timeout: 5}
+'node_def:waiting':
+  - resource: {type: process}
+    contextualisation: {type: process, command: [sleep, '1000']}
+    health_check: {ping: false, ports: [1], timeout: 1000}
 """
 
 DB = "{name: db, type: one, scaling: {min: 1, max: 1}}"
@@ -588,6 +593,29 @@ def test_a_change_of_what_is_held_is_refused_before_anything_is_done(
     assert [generation["number"] for generation in known] == [1, 2]
     cli.run(*lift.split()[1:])
     cli.run("rollback", "shop", "1", "--confirm", "shop")
+    assert shop.environment("worker/1")["COLOUR"] == "red"
+    shop.settled()
+
+
+def test_a_change_that_is_held_on_its_way_stops_and_names_the_way_back(cli: Cli) -> None:
+    shop = Shop(cli, DB, worker())
+    before = shop.ids()
+    with socket.socket() as door:
+        door.bind(("", 0))
+        cli.write("nodes.yaml", DEFINITIONS.replace("ports: [1]", f"ports: [{door.getsockname()[1]}]"))
+        cli.write("infra.yaml", description(DB, worker(kind="waiting")))
+        command = ("build", "-i", shop.id, "infra.yaml", "--nodes", "nodes.yaml", "--confirm", "shop")
+        with running(cli.start("-v", *command)) as change:
+            wait_until(lambda: set(shop.ids().values()) - set(before.values()), "the first new instance")
+            cli.run("pause", shop.id, "--reason", "look first")
+            read_until(change, "planning anew")
+            door.listen()
+            said = change.communicate(timeout=60)[1]
+        assert change.returncode == 1
+        assert "undone" not in said and f"to go back: occopus rollback {shop.id} 1\n" in said
+        assert len(set(shop.ids().values()) & set(before.values())) == 3
+    cli.run("resume", shop.id)
+    cli.run("rollback", shop.id, "1", "--confirm", "shop")
     assert shop.environment("worker/1")["COLOUR"] == "red"
     shop.settled()
 

@@ -28,9 +28,10 @@ struct Wish<'a> {
     fresh: bool,
 }
 
-/// What `next` renames when it takes the place of `in_force`, the description of `record`, whose instances
-/// are `attempts`. A new description tells by its hints. One that `in_force` has, too, was followed; to do so again
-/// would swap what has been swapped, unless the old name is not described any more. The names of an earlier description, which has an epoch, come back.
+/// What `next` renames when it takes the place of `in_force`, the description of `record`, whose instances are
+/// `attempts`. A new description tells by its hints. One that `in_force` has, too, was followed; to do so again
+/// would swap what has been swapped, unless the old name is not described any more. The names of an earlier
+/// description, which has an epoch, come back.
 pub fn moves(record: &InfraRecord, in_force: &Generation, next: &Generation, attempts: &[Attempt]) -> Moves {
     let described = by_name(next);
     let before = by_name(in_force);

@@ -258,7 +258,8 @@ mod tests {
             until: Some(at(3600)),
         };
         let text = text_of(&Status { holds: vec![hold], ..status() }, at(600), PLAIN);
-        let line = "held: 'worker' is paused by ann@host: occopus pause (process 7) until 1970-01-01T01:00:00Z: migration";
+        let line = "held: 'worker' is paused by ann@host: occopus pause (process 7) since 1970-01-01T00:00:00Z \
+                    until 1970-01-01T01:00:00Z: migration";
         assert!(text.contains(&format!("\n{line}\n")), "{text}");
     }
 
