@@ -42,7 +42,8 @@ def test_a_launch_whose_answer_nobody_hears_makes_one_machine_for_its_slot(cli: 
             cli.write("nodes.yaml", through(way, cloud).definition("vm"))
             cli.write("infra.yaml", infrastructure("unheard", {"vm": "vm"}, vm=3))
             cli.start("build", "infra.yaml", "--nodes", "nodes.yaml").wait(timeout=180)
-            assert way.fates.count(fate) == 2
+            # Once at least: what a listing shows before the call is made again is not asked for again.
+            assert fate in way.fates
             (infra,) = (record["infra_id"] for record in cli.infras())
             finish(cli, infra)
             for thread in way.late:

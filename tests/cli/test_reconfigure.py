@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import docker_engine
 import pytest
+from descriptions import infrastructure
+from ec2_cloud import AUTH, stub
 from occopus_cli import Cli, processes_of, read_until, running, wait_until
 
 DEFINITIONS = """
@@ -233,16 +235,35 @@ def test_a_changed_definition_replaces_its_instances(cli: Cli) -> None:
     shop.settled()
 
 
-def test_a_new_name_user_and_order_replace_nothing(cli: Cli) -> None:
+@pytest.mark.parametrize(
+    "edges",
+    ["[[worker, db]]", "[{connection: [worker, db], mappings: [[node_id, peer]]}]"],
+    ids=["order", "mappings"],
+)
+def test_a_new_name_user_and_dependency_replace_nothing(cli: Cli, edges: str) -> None:
     shop = Shop(cli, DB, worker())
     before = shop.ids()
-    shop.change(DB, worker(), name="store", user="somebody", edges="[[worker, db]]")
+    shop.change(DB, worker(), name="store", user="somebody", edges=edges)
     status = cli.status(shop.id)
     assert shop.ids() == before and status["name"] == "store"
     assert [node["waits_for"] for node in status["nodes"]] == [[], ["db"]]
     shop.settled()
     shop.change(DB, worker(), name="store")
     assert shop.ids() == before and not cli.status(shop.id)["nodes"][1]["waits_for"]
+
+
+def test_new_credentials_replace_nothing(cli: Cli) -> None:
+    # Processes need none; the file is read anew by each command.
+    cli.log_in(AUTH)
+    with stub() as cloud:
+        cli.write("nodes.yaml", cloud.definition("vm"))
+        cli.write("infra.yaml", infrastructure("shop", {"vm": "vm"}, vm=2))
+        infra = cli.run("build", "infra.yaml", "--nodes", "nodes.yaml").last
+        before = cloud.instances(infra)
+        cli.log_in(AUTH.replace("secretkey: secret", "secretkey: another"))
+        again = cli.run("build", "-i", infra, "infra.yaml", "--nodes", "nodes.yaml")
+        assert cloud.instances(infra) == before and "outdated" not in again.err
+        cli.run("destroy", infra, "--yes")
 
 
 def test_too_many_under_new_limits_go_youngest_first(cli: Cli) -> None:
