@@ -333,7 +333,9 @@ impl Journal {
         }
         self.commit(writes, events).await?;
         self.with(|state| {
-            state.places.extend(new_places);
+            // Another may have entered the same one meanwhile.
+            new_places.retain(|place| !state.places.contains(place));
+            state.places.append(&mut new_places);
             attempts.into_iter().for_each(|attempt| state.put(attempt));
         });
         Ok(())
