@@ -12,11 +12,15 @@ use occopus::descriptor::configuration::{Format, Handler, Level, Logger, Logging
 
 use crate::output::Output;
 
+/// By the name of the handler.
+type Files = BTreeMap<String, File>;
+
 /// Loggers, handlers and open files.
 pub(super) struct Sinks {
     logging: Logging,
-    /// The open file of each file handler.
-    files: BTreeMap<String, Mutex<File>>,
+    /// The open file of each file handler. Whoever writes a record holds them all, so that all handlers have
+    /// the records in the same order.
+    files: Mutex<Files>,
 }
 
 impl Sinks {
@@ -37,19 +41,19 @@ impl Sinks {
                 propagate: false,
             },
         };
-        Self { logging, files: BTreeMap::new() }
+        Self { logging, files: Mutex::default() }
     }
 
     /// Opens the files of `logging`, and tells for each that cannot be opened why not: its records are
     /// dropped, since a log is no reason to leave machines running.
     pub(super) fn open(logging: Logging) -> (Self, Vec<String>) {
-        let mut files = BTreeMap::new();
+        let mut files = Files::new();
         let mut problems = Vec::new();
         for (name, handler) in &logging.handlers {
             let Target::File { path, append } = &handler.target else { continue };
             match open_file(path, *append) {
                 Ok(file) => {
-                    files.insert(name.clone(), Mutex::new(file));
+                    files.insert(name.clone(), file);
                 }
                 Err(error) => problems.push(format!(
                     "the log file '{}' cannot be written: {error}; its records are dropped",
@@ -57,7 +61,7 @@ impl Sinks {
                 )),
             }
         }
-        (Self { logging, files }, problems)
+        (Self { logging, files: Mutex::new(files) }, problems)
     }
 
     /// Sends a record to the handlers that want it.
@@ -67,6 +71,7 @@ impl Sinks {
             return;
         }
         let message = &output.redactor().text(message);
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let time = Zoned::now();
         let record = Record { time: &time, level, logger, message, process_name: "MainProcess" };
         let plain = Format::default();
@@ -77,17 +82,17 @@ impl Sinks {
             match handler.target {
                 Target::Stdout => output.result(&line),
                 Target::Stderr => output.write_line(&line),
-                Target::File { .. } => self.write(name, &line),
+                Target::File { .. } => write(&mut files, name, &line),
                 Target::Nowhere => {}
             }
         }
     }
+}
 
-    fn write(&self, handler: &str, line: &str) {
-        let Some(file) = self.files.get(handler) else { return };
-        // A full disk must not end what the log is about; one write per record keeps lines whole.
-        drop(file.lock().unwrap_or_else(PoisonError::into_inner).write_all(format!("{line}\n").as_bytes()));
-    }
+fn write(files: &mut Files, handler: &str, line: &str) {
+    let Some(file) = files.get_mut(handler) else { return };
+    // A full disk must not end what the log is about; one write per record keeps lines whole.
+    drop(file.write_all(format!("{line}\n").as_bytes()));
 }
 
 /// Only the owner may read it: records tell names and addresses. Writing at the end always lets two
@@ -98,4 +103,48 @@ fn open_file(path: &Path, append: bool) -> io::Result<File> {
         file.set_len(0)?;
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::output::{Format as OutputFormat, Manner};
+
+    #[test]
+    fn handlers_get_the_records_of_several_threads_in_the_same_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["one.log", "two.log"].map(|name| folder.path().join(name));
+        let handler = |path: &Path| Handler {
+            level: Level::DEBUG,
+            formatter: None,
+            target: Target::File { path: path.to_owned(), append: true },
+        };
+        let (sinks, problems) = Sinks::open(Logging {
+            formatters: BTreeMap::new(),
+            handlers: [("one".to_owned(), handler(&paths[0])), ("two".to_owned(), handler(&paths[1]))].into(),
+            loggers: BTreeMap::new(),
+            root: Logger {
+                level: Some(Level::DEBUG),
+                handlers: vec!["one".to_owned(), "two".to_owned()],
+                propagate: false,
+            },
+        });
+        assert!(problems.is_empty());
+        let output = Output::new(Manner { format: OutputFormat::Text, quiet: true, color: false });
+        thread::scope(|scope| {
+            for thread in 0..4 {
+                let (sinks, output) = (&sinks, &output);
+                scope.spawn(move || {
+                    for number in 0..200 {
+                        sinks.record(output, "occo", Level::INFO, &format!("{thread} {number}"));
+                    }
+                });
+            }
+        });
+        let [one, two] = paths.map(|path| std::fs::read_to_string(path).unwrap());
+        assert_eq!(one.lines().count(), 800);
+        assert!(one == two, "two handlers have different orders");
+    }
 }
