@@ -103,7 +103,7 @@ impl Client {
         };
         let limit = match call {
             Call::Create => capabilities.create_deadline,
-            Call::Destroy => capabilities.destroy_deadline,
+            Call::Destroy | Call::Label => capabilities.destroy_deadline,
             Call::Observe | Call::Find => capabilities.read_deadline,
         };
         Entry { client: self, number: self.life.ledger().call_began(entry.clone()), entry, limit }
@@ -156,6 +156,16 @@ impl ResourceHandler for Client {
         }
         let make = || self.referee.cloud.create_batch(endpoint, batch, requests);
         self.call(Call::Create, endpoint, &attempts, make).await
+    }
+
+    async fn label(
+        &self,
+        access: &Access,
+        id: &ProviderId,
+        _request: &CreateRequest,
+    ) -> Result<(), HandlerError> {
+        let endpoint = access.place.endpoint.as_str();
+        self.call(Call::Label, endpoint, &[], || self.referee.cloud.label(endpoint, id)).await
     }
 
     async fn observe(&self, access: &Access, ids: &[ProviderId]) -> Result<Vec<Observation>, HandlerError> {

@@ -37,6 +37,24 @@ fn what_is_alike_and_starts_together_is_made_by_one_call() {
 }
 
 #[test]
+fn who_waits_for_them_does_not_wait_for_their_labels() {
+    simulate(async {
+        let shape = Shape::new("shop").node("worker", 20, 20).node("front", 1, 1).needs("front", "worker");
+        let world = World::new(1, Settings { batch: 100, ..Settings::default() }, shape);
+        world.cloud.inject(Call::Label, vec![Fault::Hang; 20]);
+        world.perform(Op::Build).await.unwrap();
+        let begun = |node: &str| {
+            let made = world.cloud.alive().into_iter().filter(|machine| machine.identity.slot.node == node);
+            made.map(|machine| machine.requested_at).max().unwrap()
+        };
+        let all_labels = world.cloud.capabilities().destroy_deadline * 5;
+        assert!(begun("front") < begun("worker") + all_labels / 2);
+        assert_eq!(world.cloud.calls(Call::Label), 20, "each is tried before the build ends");
+        whole(&world, "without labels").await;
+    });
+}
+
+#[test]
 fn what_is_not_alike_is_made_alone() {
     simulate(async {
         let settings = Settings { batch: 100, ..Settings::default() };

@@ -33,7 +33,10 @@ impl Enactor<'_> {
             let place = prepared.access.place.clone();
             match self.create_together(arrival.sit(prepared), &place).await? {
                 Next::Accepted(made) => {
-                    return self.until_ready_and_labelled(&made.attempt, &made.request).await;
+                    let Prepared { attempt, request, .. } = *made;
+                    let id = attempt.id.clone();
+                    self.labels.add(attempt, request);
+                    return self.until_ready(&id).await;
                 }
                 Next::Settle(id) => return self.settle(&id, true).await,
                 Next::Ended => return Ok(()),

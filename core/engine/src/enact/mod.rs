@@ -6,6 +6,7 @@ mod destroy;
 mod effort;
 mod gate;
 mod gather;
+mod label;
 mod pace;
 mod ready;
 mod replay;
@@ -21,9 +22,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use futures::future::try_join;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
@@ -37,10 +38,10 @@ pub use effort::Effort;
 use effort::{Ledger, Spent, lower_bound};
 use gate::{Gate, Turn};
 use gather::Gathering;
+use label::Labels;
 use ready::Readiness;
 use replay::Replays;
 use schedule::Schedule;
-use together::LABELS_AT_ONCE;
 use urgency::Urgencies;
 use views::Views;
 
@@ -114,7 +115,7 @@ pub(crate) struct Enactor<'a> {
     spent: Mutex<Ledger>,
     gathering: Gathering,
     replays: Replays,
-    labels: Semaphore,
+    labels: Labels,
 }
 
 /// Carries `plan` out. Returns when every action has ended; an error means that the engine had to stop
@@ -127,6 +128,7 @@ pub async fn enact(
     stop: &CancellationToken,
 ) -> Result<Enacted, EngineError> {
     let now = engine.clock.monotonic();
+    let (labels, made) = Labels::of(plan.actions.len());
     let enactor = Enactor {
         engine,
         journal,
@@ -140,11 +142,20 @@ pub async fn enact(
         spent: Mutex::default(),
         gathering: Gathering::new(BatchToken::from(engine.random.uuid())),
         replays: Replays::of(plan),
-        labels: Semaphore::new(LABELS_AT_ONCE),
+        labels,
+    };
+    let all_done = async {
+        let report = enactor.run(plan).await;
+        enactor.labels.end();
+        report
+    };
+    let all_labelled = async {
+        enactor.label_all(made).await;
+        Ok(())
     };
     tokio::select! {
         biased;
-        result = enactor.run(plan) => result,
+        result = try_join(all_done, all_labelled) => Ok(result?.0),
         error = enactor.watch_readiness() => Err(error),
     }
 }

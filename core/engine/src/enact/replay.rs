@@ -64,11 +64,10 @@ impl Enactor<'_> {
             Replayed::Impossible => None,
             Replayed::Made(requests) => {
                 let own = requests.iter().find(|request| request.identity.attempt == attempt.id);
-                let result = match own {
-                    Some(request) => self.until_ready_and_labelled(attempt, request).await,
-                    None => self.until_ready(&attempt.id).await,
-                };
-                Some(Replay::Settled(result))
+                if let Some(request) = own {
+                    self.labels.add(attempt.clone(), request.clone());
+                }
+                Some(Replay::Settled(self.until_ready(&attempt.id).await))
             }
             Replayed::Nothing(error) => Some(Replay::Nothing(error.clone())),
             Replayed::Unclear(error) => Some(Replay::Unclear(error.clone())),

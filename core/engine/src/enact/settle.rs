@@ -197,11 +197,10 @@ impl Enactor<'_> {
             _ => None,
         };
         self.journal.created(&attempt.id, provider_id).await?;
-        match request {
-            _ if !wanted => Ok(()),
-            None => self.until_ready(&attempt.id).await,
-            Some(request) => self.until_ready_and_labelled(attempt, &request).await,
+        if let Some(request) = request {
+            self.labels.add(attempt.clone(), request);
         }
+        if wanted { self.until_ready(&attempt.id).await } else { Ok(()) }
     }
 
     pub(super) async fn adopt(&self, id: &AttemptId, provider_id: &ProviderId) -> Result<(), Trouble> {

@@ -9,10 +9,7 @@ use crate::error::EngineError;
 use crate::handler::{Access, CreateRequest, ErrorKind, HandlerError, Place, ProviderId, ResourceHandler};
 use crate::ids::AttemptId;
 use crate::plan::{Action, What};
-use crate::record::{Attempt, Phase};
-
-/// Calls under way at the same time that label what was created together: nobody waits for them.
-pub(super) const LABELS_AT_ONCE: usize = 4;
+use crate::record::Phase;
 
 impl Enactor<'_> {
     /// Takes down that a create starts which can be made together with others.
@@ -133,43 +130,5 @@ impl Enactor<'_> {
                 ids.iter().map(next).collect()
             }
         })
-    }
-
-    /// Waits until one is ready that was made together with others, and gives it a name of its own meanwhile.
-    pub(super) async fn until_ready_and_labelled(
-        &self,
-        attempt: &Attempt,
-        request: &CreateRequest,
-    ) -> Result<(), Trouble> {
-        let (ready, ()) = tokio::join!(self.until_ready(&attempt.id), self.label(attempt, request));
-        ready
-    }
-
-    /// Labels one that was made together with others. Nothing depends on it.
-    async fn label(&self, attempt: &Attempt, request: &CreateRequest) {
-        let labelling = async {
-            let _turn = self.labels.acquire().await;
-            if let Err(reason) = self.try_label(attempt, request).await {
-                tracing::warn!(slot = %attempt.slot, reason, "it keeps the name that it shares with others");
-            }
-        };
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            () = labelling => {}
-        }
-    }
-
-    /// The error says why it was not done.
-    async fn try_label(&self, attempt: &Attempt, request: &CreateRequest) -> Result<(), String> {
-        let known = self.journal.attempt(&attempt.id).and_then(|attempt| attempt.provider_id);
-        let id = known.ok_or("it has gone")?;
-        let handler = self.engine.handlers.get(&attempt.place.handler).map_err(|error| error.message)?;
-        let access = self.engine.access(&attempt.place).map_err(|error| error.message)?;
-        let limit = handler.capabilities().destroy_deadline;
-        self.journal.lease().outlasts(limit).await.map_err(|error| error.to_string())?;
-        let call = handler.label(&access, &id, request);
-        let answer = timeout(self.engine.clock.as_ref(), limit, call).await;
-        answer.map_err(|late| late.to_string())?.map_err(|error| error.message)
     }
 }

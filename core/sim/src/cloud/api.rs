@@ -158,6 +158,16 @@ impl SimCloud {
     pub(crate) fn destroy(&self, endpoint: &str, id: &ProviderId) -> Reply<()> {
         self.decide((Call::Destroy, endpoint), |state, moment| state.destroy(endpoint, &id.id, moment))
     }
+
+    /// A call that labels the machine `id`.
+    pub(crate) fn label(&self, endpoint: &str, id: &ProviderId) -> Reply<()> {
+        self.decide((Call::Label, endpoint), |state, moment| {
+            let machine = state.machines.get(&id.id).filter(|machine| machine.endpoint == endpoint);
+            let found = machine.is_some_and(|machine| moment.at >= machine.visible_from);
+            let unknown = || HandlerError::new(ErrorKind::NotFound, format!("there is no machine {id}"));
+            found.then_some(()).ok_or_else(unknown)
+        })
+    }
 }
 
 impl State {

@@ -17,12 +17,14 @@ pub enum Call {
     Find,
     /// Removing a machine.
     Destroy,
+    /// Giving a machine that was made with others a name of its own.
+    Label,
 }
 
 impl Call {
     /// Whether it changes anything.
     pub fn changes(self) -> bool {
-        matches!(self, Self::Create | Self::Destroy)
+        matches!(self, Self::Create | Self::Destroy | Self::Label)
     }
 }
 
