@@ -428,7 +428,8 @@ pub trait ResourceHandler: Send + Sync {
     fn place(&self, resource: &Map<String, Value>) -> Result<Place, HandlerError>;
 
     /// Gets ready what creation needs but what is no resource itself, such as a container image.
-    /// May be interrupted and repeated at any time.
+    /// May be interrupted and repeated at any time. It is asked for all that are to be made at the same time:
+    /// those that need the same thing share it, and the handler bounds what it fetches at once.
     async fn prepare(
         &self,
         _access: &Access,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use occopus_engine::batch::CreateBatch;
 use occopus_engine::handler::{
-    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, Place, ProviderId,
-    ResourceHandler, StepJournal,
+    Access, Capabilities, CreateRequest, ErrorKind, Found, HandlerError, Observation, Place, Progress,
+    ProviderId, ResourceHandler, StepJournal,
 };
 use occopus_engine::ids::{AttemptId, StoreId};
 use serde_json::{Map, Value};
@@ -129,6 +129,18 @@ impl ResourceHandler for Client {
             project: None,
             account: String::new(),
         })
+    }
+
+    async fn prepare(
+        &self,
+        _access: &Access,
+        request: &CreateRequest,
+        _progress: &dyn Progress,
+    ) -> Result<(), HandlerError> {
+        if let Some(seconds) = request.resource.get("fetch").and_then(Value::as_f64) {
+            self.referee.cloud.clock.sleep(Duration::from_secs_f64(seconds)).await;
+        }
+        Ok(())
     }
 
     async fn create(

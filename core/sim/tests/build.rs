@@ -70,6 +70,22 @@ fn a_node_starts_when_its_own_dependencies_are_ready_and_not_later() {
 }
 
 #[test]
+fn who_waits_for_an_image_holds_up_no_other_node() {
+    simulate(async {
+        let shape = Shape::new("shop").node("fetching", 30, 30).node("db", 3, 3).node("front", 1, 1);
+        let shape = shape.needs("front", "db").with("fetching", json!({"fetch": 600}));
+        let world = World::new(1, Settings::default(), shape);
+        world.perform(Op::Build).await.unwrap();
+        let machines = world.cloud.audit();
+        assert!(of(&machines, "db").iter().all(|machine| machine.requested_at.is_zero()));
+        assert!(of(&machines, "front")[0].requested_at < Duration::from_secs(300));
+        let fetched = Duration::from_secs(600);
+        assert!(of(&machines, "fetching").iter().all(|machine| machine.requested_at >= fetched));
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
 fn a_health_check_that_takes_long_holds_up_no_other_node() {
     simulate(async {
         let shape = Shape::new("shop").node("silent", 1, 1).node("db", 1, 1).node("front", 1, 1);

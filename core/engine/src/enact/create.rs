@@ -30,6 +30,7 @@ impl Enactor<'_> {
     ) -> Result<(), Trouble> {
         if let Some(arrival) = arrival {
             let prepared = self.prepare(slot, implementation, cause, arrival.identifiers()).await?;
+            self.get_ready(&prepared).await?;
             let place = prepared.access.place.clone();
             match self.create_together(arrival.sit(prepared), &place).await? {
                 Next::Accepted(made) => {
@@ -46,6 +47,8 @@ impl Enactor<'_> {
         let random = &self.engine.random;
         let identifiers = (AttemptId::from(random.uuid()), NodeId::from(random.uuid()));
         let prepared = self.prepare(slot, implementation, cause, identifiers).await?;
+        // Before its turn comes, so that who waits for an image holds up nobody else.
+        self.get_ready(&prepared).await?;
         let turn = self.turn_at(&prepared.access.place, slot).await?;
         self.create_alone(prepared, turn).await
     }
@@ -76,12 +79,9 @@ impl Enactor<'_> {
     pub(super) async fn create_alone(&self, prepared: Prepared, turn: Turn) -> Result<(), Trouble> {
         let Prepared { mut attempt, request, access } = prepared;
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
-        if let Err(error) = self.get_ready(handler.as_ref(), &attempt, &request, &access).await? {
-            return Err(self.refuse(attempt, error).await);
-        }
         let id = attempt.id.clone();
         let limit = handler.capabilities().create_deadline;
-        // Getting ready may have taken minutes; what counts from here on is when the call starts.
+        // Waiting may have taken minutes; what counts from here on is when the call starts.
         attempt.created_at = self.engine.clock.wall();
         attempt.phase = Phase::Creating { deadline: self.journal.deadline(limit), error: None };
         self.journal.open_create(attempt, &request).await?;
@@ -277,14 +277,10 @@ impl Enactor<'_> {
         }
     }
 
-    /// Lets the handler get ready (pull an image, for example). The outer result is the engine's own.
-    pub(super) async fn get_ready(
-        &self,
-        handler: &dyn ResourceHandler,
-        attempt: &Attempt,
-        request: &CreateRequest,
-        access: &Access,
-    ) -> Result<Result<(), HandlerError>, Trouble> {
+    /// Lets the handler get ready (pull an image, for example). What it refuses is recorded.
+    async fn get_ready(&self, prepared: &Prepared) -> Result<(), Trouble> {
+        let Prepared { attempt, request, access } = prepared;
+        let handler = self.engine.handlers.get(&access.place.handler)?;
         let begun = self.engine.clock.monotonic();
         let progress = JournalProgress { journal: self.journal, attempt };
         let limit = handler.capabilities().prepare_deadline;
@@ -296,15 +292,19 @@ impl Enactor<'_> {
         };
         let took = self.engine.clock.monotonic().saturating_sub(begun);
         self.spend(&attempt.id, |spent| spent.preparing = took);
-        Ok(result.unwrap_or_else(|late| {
+        let result = result.unwrap_or_else(|late| {
             let message = format!("{}: {late} while getting ready for {}", access.place, attempt.slot);
             Err(HandlerError::new(ErrorKind::Transient, message))
-        }))
+        });
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.refuse(attempt.clone(), error).await),
+        }
     }
 
     /// Records an attempt that failed before its create call, so that the failure counts against its slot
     /// and the next implementation has its turn.
-    pub(super) async fn refuse(&self, mut attempt: Attempt, error: HandlerError) -> Trouble {
+    async fn refuse(&self, mut attempt: Attempt, error: HandlerError) -> Trouble {
         let outcome = Outcome::Refused { kind: error.kind, message: error.message.clone() };
         attempt.phase = Phase::Closed { outcome, at: self.engine.clock.wall() };
         let event = self.journal.event(EventKind::NodeFailed, Some(&attempt), error.message.clone());

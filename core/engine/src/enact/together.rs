@@ -57,17 +57,8 @@ impl Enactor<'_> {
         mut members: Vec<Prepared>,
         turn: Turn,
     ) -> Result<Vec<Result<Next, Trouble>>, Trouble> {
-        let Some(Prepared { attempt, request, access }) = members.first() else { return Ok(Vec::new()) };
-        let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
-        // They are alike: what is ready for one is ready for all.
-        if let Err(error) = self.get_ready(handler.as_ref(), attempt, request, access).await? {
-            let mut refused = Vec::new();
-            for Prepared { attempt, .. } in members {
-                refused.push(Err(self.refuse(attempt, error.clone()).await));
-            }
-            return Ok(refused);
-        }
-        let access = access.clone();
+        let Some(access) = members.first().map(|member| member.access.clone()) else { return Ok(Vec::new()) };
+        let handler = self.engine.handlers.get(&access.place.handler)?.clone();
         let limit = handler.capabilities().create_deadline;
         let (now, deadline) = (self.engine.clock.wall(), self.journal.deadline(limit));
         for Prepared { attempt, .. } in &mut members {

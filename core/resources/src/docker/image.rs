@@ -9,6 +9,7 @@ use bollard::query_parameters::{CreateImageOptions, CreateImageOptionsBuilder};
 use futures::TryStreamExt;
 use occopus_engine::clock::Clock;
 use occopus_engine::handler::{ErrorKind, HandlerError, Progress};
+use tokio::sync::Semaphore;
 
 use super::archive::Archives;
 use super::client::Engine;
@@ -17,6 +18,9 @@ use super::request::{Image, Origin};
 
 /// Limit of one pull or import as a whole.
 pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// Images that are fetched at the same time.
+const FETCHES_AT_ONCE: usize = 10;
 
 /// When a fetch ended, on the monotonic clock, and how. `None` until one has ended.
 type Fetch = tokio::sync::Mutex<Option<(Duration, Result<(), HandlerError>)>>;
@@ -27,12 +31,18 @@ pub(super) struct Images {
     clock: Arc<dyn Clock>,
     archives: Archives,
     fetches: Mutex<HashMap<String, Weak<Fetch>>>,
+    turns: Semaphore,
 }
 
 impl Images {
     /// No image is being fetched yet.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { archives: Archives::new(Arc::clone(&clock)), clock, fetches: Mutex::default() }
+        Self {
+            archives: Archives::new(Arc::clone(&clock)),
+            clock,
+            fetches: Mutex::default(),
+            turns: Semaphore::new(FETCHES_AT_ONCE),
+        }
     }
 
     /// Makes sure that `image` is on `engine`.
@@ -48,6 +58,7 @@ impl Images {
         match &*last {
             Some((ended, outcome)) if *ended >= asked => outcome.clone(),
             _ => {
+                let _turn = self.turns.acquire().await;
                 let outcome = self.fetch(engine, image, progress).await;
                 *last = Some((self.clock.monotonic(), outcome.clone()));
                 outcome

@@ -101,7 +101,7 @@ impl SimCloud {
             create_deadline: Duration::from_secs(30),
             destroy_deadline: Duration::from_secs(30),
             read_deadline: Duration::from_secs(10),
-            prepare_deadline: Duration::from_secs(10),
+            prepare_deadline: Duration::from_secs(15 * 60),
             needs_credentials: false,
         }
     }
