@@ -99,7 +99,8 @@ impl Referee {
         let key = generation_key(&self.infra, record.generation);
         let Ok(Some(generation)) = read::<Generation>(&self.records, &key).await else { return };
         let (node, tally) = (generation.infrastructure.node(&attempt.slot.node), self.ledger().tally());
-        let rolled = rolled && attempt.ready_at.is_some();
+        // What is to be destroyed anyway needs no others.
+        let rolled = rolled && attempt.ready_at.is_some() && record.goal == Goal::Present;
         let Some(node) = node.filter(|_| rolled && tally.of(FaultKind::WrongState) == 0) else { return };
         let now = self.cloud.now();
         let (mut serving, mut victims) = (0, 0);

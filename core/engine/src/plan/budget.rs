@@ -114,7 +114,8 @@ fn failures_in_a_row(history: &[&Attempt]) -> usize {
     history.iter().rev().take_while(|attempt| attempt.ready_at.is_none() && has_failed(attempt)).count()
 }
 
-fn has_failed(attempt: &Attempt) -> bool {
+/// Whether it came to nothing, or to something that was lost.
+pub(super) fn has_failed(attempt: &Attempt) -> bool {
     match &attempt.phase {
         Phase::Closed {
             outcome: Outcome::Destroyed { failed, .. } | Outcome::NeverAppeared { failed },

@@ -281,6 +281,22 @@ fn what_appeared_late_fills_an_empty_slot_or_goes() {
 }
 
 #[test]
+fn what_appeared_late_still_counts_as_a_failure_when_its_slot_was_filled_again() {
+    for failed in [true, false] {
+        let mut situation = ready();
+        let mut lost = attempt("worker/1", 50);
+        lost.id = "late".into();
+        lost.phase = Phase::Closed { outcome: Outcome::NeverAppeared { failed }, at: situation.now };
+        situation.closed.push(lost);
+        situation.late.push(late("worker/1"));
+        let actions = plan(&situation, &Policy::default()).actions;
+        assert!(
+            matches!(&actions[..], [Action { what: What::Destroy { failed: f, .. }, .. }] if *f == failed)
+        );
+    }
+}
+
+#[test]
 fn what_had_been_removed_on_purpose_is_removed_again_and_not_adopted() {
     let mut situation = situation(&[("db/1", Ready), ("worker/1", Ready), ("front/1", Ready)]);
     situation.late.push(late("worker/2"));

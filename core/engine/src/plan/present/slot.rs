@@ -159,8 +159,12 @@ impl<'a> Planner<'a> {
         let unwanted = |phase: &Phase| {
             matches!(phase, Phase::Closed { outcome: Outcome::Destroyed { failed: false, .. }, .. })
         };
-        self.closed.get(&found.identity.slot).into_iter().flatten().any(|attempt| {
-            attempt.id == found.identity.attempt && (attempt.retire.is_some() || unwanted(&attempt.phase))
-        })
+        self.attempt_of(found).is_some_and(|attempt| attempt.retire.is_some() || unwanted(&attempt.phase))
+    }
+
+    /// The attempt that made a late arrival, if it is on record.
+    pub(super) fn attempt_of(&self, found: &Found) -> Option<&'a Attempt> {
+        let identity = &found.identity;
+        self.closed.get(&identity.slot)?.iter().copied().find(|attempt| attempt.id == identity.attempt)
     }
 }

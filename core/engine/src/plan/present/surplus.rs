@@ -6,6 +6,7 @@ use occopus_descriptor::model::{Node, ScaleDown};
 
 use super::{Path, Planner, is_useless, state};
 use crate::ids::{AttemptId, Slot};
+use crate::plan::budget::has_failed;
 use crate::plan::graph::Behind;
 use crate::plan::{Action, Instance, What};
 use crate::record::{Attempt, Cause, Phase};
@@ -139,11 +140,10 @@ impl<'a> Planner<'a> {
                 } else {
                     "appeared late; its slot is taken"
                 };
-                let what = What::Destroy {
-                    attempt: found.identity.attempt.clone(),
-                    failed: false,
-                    found: Some(found.clone()),
-                };
+                // That it is there after all does not undo that its slot was filled again because of it.
+                let failed = self.attempt_of(found).is_some_and(has_failed);
+                let attempt = found.identity.attempt.clone();
+                let what = What::Destroy { attempt, failed, found: Some(found.clone()) };
                 self.plan.push(found.identity.slot.clone(), what, Cause(cause.to_owned()));
             }
         }
