@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -168,12 +169,17 @@ def stop(process: subprocess.Popen[str], with_signal: int = signal.SIGINT) -> Re
 
 
 def read_until(process: subprocess.Popen[str], pattern: str, stream: str = "stderr") -> str:
-    """Reads lines until one matches, and returns all of them."""
+    """Reads lines until one matches, and returns all of them; a process that stays silent is ended."""
     lines = []
-    for line in getattr(process, stream):
-        lines.append(line)
-        if re.search(pattern, line):
-            return "".join(lines)
+    deadline = threading.Timer(PATIENCE, process.kill)
+    deadline.start()
+    try:
+        for line in getattr(process, stream):
+            lines.append(line)
+            if re.search(pattern, line):
+                return "".join(lines)
+    finally:
+        deadline.cancel()
     pytest.fail(f"no line matched {pattern!r}:\n{''.join(lines)}")
 
 

@@ -78,7 +78,7 @@ impl Occopus {
         let mut cared_for: BTreeSet<InfraId> = BTreeSet::new();
         let mut cares = FuturesUnordered::new();
         while !run.stop.is_cancelled() {
-            let watched = self.watched(infras).await;
+            let watched = meanwhile(&mut cares, &mut cared_for, self.watched(infras)).await;
             watcher.listed(watched.as_ref().map(drop));
             failures = if watched.is_err() { failures + 1 } else { 0 };
             for record in watched.unwrap_or_default() {
@@ -87,18 +87,14 @@ impl Occopus {
                     cares.push(Care::new(self, record.id, &run, interval, watcher).go_on());
                 }
             }
-            let round = async {
-                while let Some(ended) = cares.next().await {
-                    cared_for.remove(&ended);
+            let pause = async {
+                tokio::select! {
+                    biased;
+                    () = run.stop.cancelled() => {}
+                    () = self.engine.clock.sleep(backed_off(interval, failures)) => {}
                 }
-                std::future::pending::<()>().await;
             };
-            tokio::select! {
-                biased;
-                () = run.stop.cancelled() => {}
-                () = self.engine.clock.sleep(backed_off(interval, failures)) => {}
-                () = round => {}
-            }
+            meanwhile(&mut cares, &mut cared_for, pause).await;
         }
         // Each notices the stop by itself and lets its lease go.
         self.told(async { while cares.next().await.is_some() {} }).await;
@@ -116,6 +112,26 @@ impl Occopus {
         all.extend(self.tombstones().await?);
         all.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         Ok(all)
+    }
+}
+
+/// Waits for `waited`, while all `cares` go on: one that stood still could hold what `waited` needs. Those
+/// that end are taken out of `cared_for`.
+async fn meanwhile<C: Future<Output = InfraId>, T>(
+    cares: &mut FuturesUnordered<C>,
+    cared_for: &mut BTreeSet<InfraId>,
+    waited: impl Future<Output = T>,
+) -> T {
+    let round = async {
+        while let Some(ended) = cares.next().await {
+            cared_for.remove(&ended);
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        answer = waited => answer,
+        never = round => never,
     }
 }
 

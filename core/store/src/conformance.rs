@@ -37,6 +37,7 @@ pub async fn run(open: impl AsyncFn() -> Arc<dyn Store>) {
     a_refused_batch_changes_nothing(&*store).await;
     versions_are_never_reused(&*store).await;
     append_numbers_rise_and_are_never_reused(&*store).await;
+    callers_that_rest_hold_nobody_up(&*store).await;
     one_of_many_contenders_wins(&open).await;
     no_increment_is_lost(&open).await;
     drop(store);
@@ -232,6 +233,23 @@ async fn append_numbers_rise_and_are_never_reused(store: &dyn Store) {
 
 fn delete_appended(record: &Record) -> Write {
     Write::Delete(Key::new(Table::Journal, "appended", record.id.clone()))
+}
+
+/// A caller may wait for something else between two steps of a call: the others must not wait for that.
+async fn callers_that_rest_hold_nobody_up(store: &dyn Store) {
+    let key = place("resting", "one");
+    let mut resting = Vec::new();
+    for _ in 0..6 {
+        let mut call = store.read(&key);
+        tokio::select! {
+            biased;
+            _ = &mut call => {}
+            // Begun, and then left alone.
+            () = std::future::ready(()) => resting.push(call),
+        }
+    }
+    write(store, vec![Write::Put(place("resting", "two"), json!(2))]).await;
+    assert!(read(store, &place("resting", "two")).await.is_some());
 }
 
 async fn one_of_many_contenders_wins(open: &impl AsyncFn() -> Arc<dyn Store>) {

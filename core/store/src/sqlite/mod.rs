@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use occopus_engine::ids::StoreId;
 use occopus_engine::store::{Batch, Key, Record, Store, StoreError, Table};
 use tokio::sync::{Mutex, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
 use self::database::Database;
 pub(crate) use self::place::sharing_group;
@@ -34,7 +34,8 @@ const ERASE_TIMEOUT: Duration = Duration::from_millis(200);
 const ERASED_AFTER: Duration = Duration::from_millis(200);
 
 /// A store in a file. Clones share one connection; its calls are queued without blocking a thread of
-/// the runtime. Batches that wait at the same time are written in one transaction: to make it durable takes
+/// the runtime, in tasks of their own: a caller who has the connection, but does not go on for a while,
+/// would hold up all others. Batches that wait at the same time are written in one transaction: to make it durable takes
 /// most of the time, however much it writes.
 ///
 /// A call whose future is dropped before it is done may still take effect.
@@ -118,15 +119,49 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let database = Arc::clone(&self.database);
+        let call = async move {
+            let mut database = database.lock_owned().await;
+            blocking(move || work(&mut database)).await
+        };
+        broken_off(tokio::spawn(call).await)
+    }
+
+    /// Writes what waits, in one transaction.
+    async fn write_waiting(self) {
         let mut database = Arc::clone(&self.database).lock_owned().await;
-        blocking(move || work(&mut database)).await
+        let mut group = std::mem::take(&mut *self.waiting());
+        // Nobody waits for what was given up, and whoever gave it up may have decided otherwise.
+        group.retain(|waiting| !waiting.outcome.is_closed());
+        if group.is_empty() {
+            return;
+        }
+        let write = move || {
+            let (batches, outcomes): (Vec<_>, Vec<_>) =
+                group.into_iter().map(|waiting| (waiting.batch, waiting.outcome)).unzip();
+            for (outcome, result) in outcomes.into_iter().zip(database.commit(&batches)) {
+                // Who has gone away meanwhile needs no answer.
+                drop(outcome.send(result));
+            }
+            if database.log_holds_erased() {
+                self.erase_later();
+            }
+            Ok(())
+        };
+        blocking(write)
+            .await
+            .unwrap_or_else(|error| tracing::debug!(%error, "a write of the store was broken off"));
     }
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    spawn_blocking(work).await.unwrap_or_else(|error| {
+    broken_off(spawn_blocking(work).await)
+}
+
+fn broken_off<T>(ended: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
+    ended.unwrap_or_else(|error| {
         Err(StoreError::Failed(format!("a call of the store was broken off ({error}); repeat the command")))
     })
 }
@@ -160,27 +195,7 @@ impl Store for SqliteStore {
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let (outcome, written) = oneshot::channel();
         self.waiting().push(Waiting { batch, outcome });
-        let mut database = Arc::clone(&self.database).lock_owned().await;
-        let mut group = std::mem::take(&mut *self.waiting());
-        // Nobody waits for what was given up, and whoever gave it up may have decided otherwise.
-        group.retain(|waiting| !waiting.outcome.is_closed());
-        if !group.is_empty() {
-            let store = self.clone();
-            blocking(move || {
-                let (batches, outcomes): (Vec<_>, Vec<_>) =
-                    group.into_iter().map(|waiting| (waiting.batch, waiting.outcome)).unzip();
-                for (outcome, result) in outcomes.into_iter().zip(database.commit(&batches)) {
-                    // Who has gone away meanwhile needs no answer.
-                    drop(outcome.send(result));
-                }
-                if database.log_holds_erased() {
-                    store.erase_later();
-                }
-                Ok(())
-            })
-            .await
-            .unwrap_or_else(|error| tracing::debug!(%error, "a write of the store was broken off"));
-        }
+        tokio::spawn(self.clone().write_waiting());
         written.await.unwrap_or_else(|_| {
             Err(StoreError::UnknownOutcome(
                 "a write of the store was broken off; it is not known whether it was recorded: repeat the command, \
