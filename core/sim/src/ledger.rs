@@ -1,6 +1,6 @@
 //! What really happened, seen from outside the engine: calls, leases, endings, faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ struct Book {
     jumps: Vec<Duration>,
     /// Holds in force by their reasons, with the time when they were put.
     holds: BTreeMap<String, Duration>,
+    /// What rollouts have begun to take away.
+    leaving: BTreeSet<AttemptId>,
     violations: Vec<Violation>,
 }
 
@@ -168,6 +170,11 @@ impl Ledger {
     /// Since when the hold with this reason has been on record.
     pub(crate) fn held_since(&self, reason: &str) -> Option<Duration> {
         self.book().holds.get(reason).copied()
+    }
+
+    /// Notes that a rollout takes `id` away; tells whether that is news.
+    pub(crate) fn begins_to_go(&self, id: &AttemptId) -> bool {
+        self.book().leaving.insert(id.clone())
     }
 
     /// Notes a jump of the wall clock.

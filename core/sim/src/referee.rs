@@ -99,8 +99,9 @@ impl Referee {
         let key = generation_key(&self.infra, record.generation);
         let Ok(Some(generation)) = read::<Generation>(&self.records, &key).await else { return };
         let (node, tally) = (generation.infrastructure.node(&attempt.slot.node), self.ledger().tally());
-        // What is to be destroyed anyway needs no others.
+        // What is to be destroyed anyway needs no others. What was begun goes on, whatever has happened since.
         let rolled = rolled && attempt.ready_at.is_some() && record.goal == Goal::Present;
+        let rolled = rolled && self.ledger().begins_to_go(&attempt.id);
         let Some(node) = node.filter(|_| rolled && tally.of(FaultKind::WrongState) == 0) else { return };
         let now = self.cloud.now();
         let (mut serving, mut victims) = (0, 0);

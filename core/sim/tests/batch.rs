@@ -141,6 +141,23 @@ fn a_call_that_hung_is_made_again_once_for_all() {
     });
 }
 
+#[test]
+fn what_was_made_by_a_call_made_again_has_names_of_its_own() {
+    for pause in [1, 5, 20] {
+        simulate(async {
+            let settings = Settings { batch: 100, visibility: Duration::ZERO, ..Settings::default() };
+            let world = World::new(1, settings, Shape::new("shop").node("worker", 20, 90));
+            world.cloud.inject(Call::Create, [Fault::Refuse(ErrorKind::UnknownOutcome)]);
+            // Some of them look for what was made before the call is made again, and some later.
+            world.cloud.inject(Call::Find, vec![Fault::Late(Duration::from_secs(pause)); 15]);
+            world.perform(Op::Build).await.unwrap();
+            let made = (world.cloud.calls(Call::Create), world.cloud.calls(Call::Label));
+            assert_eq!(made, (2, 20), "{pause}");
+            whole(&world, "again").await;
+        });
+    }
+}
+
 /// A process that dies at any write or call while it makes three at once, and the one that comes after it.
 #[test]
 fn a_crash_at_any_point_is_recovered_from() {

@@ -249,6 +249,56 @@ fn a_scaling_request_a_loss_and_a_wish_during_a_rollout_are_all_done() {
     });
 }
 
+/// The slots of the machines made after the first `count`, in that order.
+fn made_since(world: &World, count: usize) -> Vec<String> {
+    world.cloud.audit().iter().skip(count).map(|machine| machine.identity.slot.to_string()).collect()
+}
+
+#[test]
+fn nothing_more_is_replaced_while_another_one_or_what_it_depends_on_is_missing() {
+    for lost in ["worker/9", "db/1"] {
+        simulate(async {
+            let world = built(shape().scaling("worker", 9, 9), Settings::default(), 1).await;
+            let made = world.cloud.audit().len();
+            let process = world.process(None);
+            let rolling =
+                world.perform_in(&process, renew(shape().scaling("worker", 9, 9).version("worker", 1)));
+            let losing = async {
+                while world.cloud.audit().len() == made {
+                    world.wait(Duration::from_secs(1)).await;
+                }
+                let alive = world.cloud.alive();
+                let victim = alive.iter().find(|machine| machine.identity.slot.to_string() == lost).unwrap();
+                world.cloud.kill(&victim.id);
+            };
+            let (done, ()) = tokio::join!(rolling, losing);
+            assert_eq!(done.unwrap(), Done::Built(Built::Ready), "{lost}");
+            let made = made_since(&world, made);
+            let healed = made.iter().position(|slot| slot == lost).unwrap();
+            assert!(healed <= 1, "{lost} was lost when the first was being replaced: {made:?}");
+            world.check_settled().await.unwrap();
+            assert_eq!(versions(&world).await, [1; 9]);
+        });
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_else_is_replaced() {
+    simulate(async {
+        let shape = Shape::new("shop").node("db", 1, 1).node("worker", 5, 5);
+        let world = built(shape.clone(), Settings::default(), 1).await;
+        let ids = || workers(&world).into_iter().map(|machine| machine.id).collect::<Vec<_>>();
+        let before = ids();
+        let bad = shape.version("worker", 1).with("db", json!({"broken": true}));
+        assert!(matches!(world.perform(renew(bad)).await.unwrap(), Done::Built(Built::Failed { .. })));
+        world.check_settled().await.unwrap();
+        assert_eq!(world.record().await.unwrap().unwrap().generation, 1);
+        let after = ids();
+        let touched = before.iter().filter(|id| !after.contains(id)).count();
+        assert!(touched <= 1, "only the one under way: {before:?} {after:?}");
+    });
+}
+
 #[test]
 fn a_hold_ends_with_the_infrastructure_that_it_was_put_on() {
     simulate(async {

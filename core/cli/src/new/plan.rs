@@ -192,7 +192,8 @@ mod tests {
     fn a_plan_tells_every_action_with_its_reason_and_a_sum() {
         let create =
             What::Create { implementation: 0, resource: "process".to_owned(), endpoint: String::new() };
-        let destroy = What::Destroy { attempt: AttemptId::from("a"), failed: false, found: None };
+        let destroy =
+            What::Destroy { attempt: AttemptId::from("a"), failed: false, others: None, found: None };
         let plan = Plan {
             actions: vec![
                 action(0, "worker/2", create, "'worker' has 1 of 2 instances"),

@@ -164,7 +164,7 @@ impl Controller<'_> {
             let event = self.journal.event(EventKind::Notice, Some(&attempt), text);
             self.journal.insert(attempt, vec![event]).await?;
         }
-        let what = What::Destroy { attempt: id, failed: false, found: Some(found.clone()) };
+        let what = What::Destroy { attempt: id, failed: false, others: None, found: Some(found.clone()) };
         let action = Action::new(0, slot.clone(), what, cause);
         let plan = Plan { actions: vec![action], ..Plan::default() };
         let nothing = no_generation(&record);

@@ -13,21 +13,22 @@ use crate::record::{Attempt, Cause};
 struct Reason<'a> {
     cause: &'a Cause,
     failed: bool,
+    /// How many others must be ready before it starts.
+    others: Option<usize>,
 }
 
 impl Enactor<'_> {
     pub(super) async fn destroy(
         &self,
         id: &AttemptId,
-        cause: &Cause,
-        failed: bool,
+        (cause, failed, others): (&Cause, bool, Option<usize>),
         late: Option<&Found>,
     ) -> Result<(), Trouble> {
         let Some(attempt) = self.journal.attempt(id) else { return Ok(()) };
         let provider_id = late.map(|found| &found.provider_id).or(attempt.provider_id.as_ref());
         let Some(provider_id) = provider_id else { return Ok(()) };
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
-        let reason = Reason { cause, failed };
+        let reason = Reason { cause, failed, others };
         match self.try_destroy(handler.as_ref(), &attempt, provider_id, &reason).await {
             Ok(()) => Ok(self.journal.destroyed(id).await?),
             Err(Trouble::Failed { reason, passing }) => {
@@ -57,6 +58,9 @@ impl Enactor<'_> {
             }
             let permit = self.turn_at(&attempt.place, &attempt.slot).await?;
             if round == 0 {
+                if let Some(others) = reason.others {
+                    self.require_others(attempt, others).await?;
+                }
                 self.journal.open_destroy(&attempt.id, provider_id, reason.cause, reason.failed).await?;
             }
             self.journal.lease().outlasts(limit).await?;

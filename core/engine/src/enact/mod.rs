@@ -6,6 +6,7 @@ mod destroy;
 mod effort;
 mod gate;
 mod gather;
+mod gentle;
 mod label;
 mod pace;
 mod ready;
@@ -38,6 +39,7 @@ pub use effort::Effort;
 use effort::{Ledger, Spent, lower_bound};
 use gate::{Gate, Turn};
 use gather::Gathering;
+use gentle::Gentle;
 use label::Labels;
 use ready::Readiness;
 use replay::Replays;
@@ -85,6 +87,8 @@ enum Trouble {
     Lost { reason: String },
     /// It is clear now that there is no instance; the next plan fills the slot.
     Vacant,
+    /// It serves, and must not be missed now; the next plan decides about it.
+    Needed { reason: String },
     /// The caller stopped the run.
     Interrupted,
 }
@@ -116,6 +120,7 @@ pub(crate) struct Enactor<'a> {
     gathering: Gathering,
     replays: Replays,
     labels: Labels,
+    gentle: Gentle,
 }
 
 /// Carries `plan` out. Returns when every action has ended; an error means that the engine had to stop
@@ -143,6 +148,7 @@ pub async fn enact(
         gathering: Gathering::new(BatchToken::from(engine.random.uuid())),
         replays: Replays::of(plan),
         labels,
+        gentle: Gentle::default(),
     };
     let all_done = async {
         let report = enactor.run(plan).await;
@@ -178,16 +184,22 @@ impl<'a> Enactor<'a> {
             match result {
                 Ok(()) => report.succeeded += 1,
                 Err(Trouble::Failed { reason, passing }) => {
+                    self.gentle.fail();
                     let reason = self.engine.secrets.redactor().string(reason);
                     report.failed.push(Failed { slot: action.slot.clone(), reason, passing });
                 }
                 Err(Trouble::Lost { reason }) => {
+                    self.gentle.fail();
                     report.lost = true;
                     let reason = self.engine.secrets.redactor().string(reason);
                     report.failed.push(Failed { slot: action.slot.clone(), reason, passing: true });
                 }
                 // Progress, but nothing that others could build upon.
                 Err(Trouble::Vacant) => report.succeeded += 1,
+                Err(Trouble::Needed { reason }) => {
+                    tracing::info!(infra = %self.journal.infra(), slot = %action.slot, reason, "it stays for now");
+                    report.skipped.push(action.slot.clone());
+                }
                 Err(Trouble::Interrupted) => report.interrupted = true,
                 Err(Trouble::Fatal(error)) => return Err(error),
             }
@@ -209,8 +221,8 @@ impl<'a> Enactor<'a> {
                 What::Await { attempt } => self.until_ready(attempt).await,
                 What::Settle { attempt, wanted } => self.settle(attempt, *wanted).await,
                 What::Adopt { attempt, found } => self.adopt(attempt, &found.provider_id).await,
-                What::Destroy { attempt, failed, found } => {
-                    self.destroy(attempt, &action.cause, *failed, found.as_ref()).await
+                What::Destroy { attempt, failed, others, found } => {
+                    self.destroy(attempt, (&action.cause, *failed, *others), found.as_ref()).await
                 }
             };
             (action, result)

@@ -62,17 +62,25 @@ impl Enactor<'_> {
         let cell = self.replays.of_call(batch.call_token());
         Ok(match cell.get_or_try_init(|| self.send_again(attempt, batch, handler)).await? {
             Replayed::Impossible => None,
-            Replayed::Made(requests) => {
-                let own = requests.iter().find(|request| request.identity.attempt == attempt.id);
-                if let Some(request) = own {
-                    self.labels.add(attempt.clone(), request.clone());
-                }
+            Replayed::Made(_) => {
+                self.label_replayed(attempt);
                 Some(Replay::Settled(self.until_ready(&attempt.id).await))
             }
             Replayed::Nothing(error) => Some(Replay::Nothing(error.clone())),
             Replayed::Unclear(error) => Some(Replay::Unclear(error.clone())),
             Replayed::Refused(error) => Some(Replay::Refused(error.clone())),
         })
+    }
+
+    /// Has `attempt` labelled if the call that made it was made again in this run.
+    pub(super) fn label_replayed(&self, attempt: &Attempt) {
+        let Some(batch) = &attempt.batch else { return };
+        let cell = self.replays.of_call(batch.call_token());
+        let Some(Replayed::Made(requests)) = cell.get() else { return };
+        let own = requests.iter().find(|request| request.identity.attempt == attempt.id);
+        if let Some(request) = own {
+            self.labels.add(attempt.clone(), request.clone());
+        }
     }
 
     async fn send_again(

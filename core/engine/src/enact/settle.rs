@@ -54,7 +54,11 @@ impl Enactor<'_> {
         let Some(attempt) = self.journal.attempt(id) else { return Ok(()) };
         let Phase::Creating { deadline, error } = &attempt.phase else {
             // Others of its call may have been settled together with it.
-            return if wanted && attempt.is_live() { self.until_ready(id).await } else { Ok(()) };
+            if !wanted || !attempt.is_live() {
+                return Ok(());
+            }
+            self.label_replayed(&attempt);
+            return self.until_ready(id).await;
         };
         let handler = self.engine.handlers.get(&attempt.place.handler)?.clone();
         let mut evidence = Evidence {
@@ -197,8 +201,10 @@ impl Enactor<'_> {
             _ => None,
         };
         self.journal.created(&attempt.id, provider_id).await?;
-        if let Some(request) = request {
-            self.labels.add(attempt.clone(), request);
+        match request {
+            Some(request) => self.labels.add(attempt.clone(), request),
+            // Others of its call may have been faster.
+            None => self.label_replayed(attempt),
         }
         if wanted { self.until_ready(&attempt.id).await } else { Ok(()) }
     }

@@ -16,9 +16,11 @@ pub(super) fn plan(situation: &Situation) -> Plan {
         let (what, cause) = match &attempt.phase {
             Phase::Creating { .. } => (What::Settle { attempt: id, wanted: false }, cause.clone()),
             Phase::Destroying { failed, cause, .. } => {
-                (What::Destroy { attempt: id, failed: *failed, found: None }, cause.clone())
+                (What::Destroy { attempt: id, failed: *failed, others: None, found: None }, cause.clone())
             }
-            Phase::Live => (What::Destroy { attempt: id, failed: false, found: None }, cause.clone()),
+            Phase::Live => {
+                (What::Destroy { attempt: id, failed: false, others: None, found: None }, cause.clone())
+            }
             Phase::Closed { .. } => continue,
         };
         let number = plan.push(attempt.slot.clone(), what, cause);
@@ -29,6 +31,7 @@ pub(super) fn plan(situation: &Situation) -> Plan {
         let what = What::Destroy {
             attempt: found.identity.attempt.clone(),
             failed: false,
+            others: None,
             found: Some(found.clone()),
         };
         plan.push(found.identity.slot.clone(), what, cause);

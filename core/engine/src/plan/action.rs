@@ -48,6 +48,10 @@ pub enum What {
         attempt: AttemptId,
         /// Whether it failed, which counts against its slot.
         failed: bool,
+        /// How many others of its node must be ready when it starts, if it is replaced although it may be of
+        /// use. Nor is that begun after a failure.
+        #[serde(skip)]
+        others: Option<usize>,
         /// The late resource itself, if the attempt had been closed.
         #[serde(skip)]
         found: Option<Found>,

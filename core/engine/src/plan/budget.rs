@@ -36,7 +36,8 @@ pub(super) fn turn<'a>(
     let counts =
         |attempt: &&Attempt| last_change(attempt) <= situation.now && !attempt.was_refused_together();
     let mut history: Vec<&Attempt> = closed.iter().copied().chain(failing).filter(counts).collect();
-    history.sort_by_key(|attempt| attempt.created_at);
+    // One that failed at once may be as old as the next: then it ended first.
+    history.sort_by_key(|attempt| (attempt.created_at, last_change(attempt)));
     // A user who asks for a build wants it tried now, whatever failed before; each build has its own budget.
     let counted = match situation.eager {
         Some(since) => &history[history.partition_point(|attempt| attempt.created_at < since)..],

@@ -72,6 +72,8 @@ struct Planner<'a> {
     starts: Vec<usize>,
     /// Whether so much fails at once that the observer itself is suspect.
     suspicious: bool,
+    /// The failure that the rollout under way has come to.
+    stopped_by: Option<String>,
     /// The instances that stay.
     living: BTreeSet<&'a NodeId>,
 }
@@ -91,6 +93,7 @@ pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
         removals: BTreeMap::new(),
         starts: Vec::new(),
         suspicious: false,
+        stopped_by: None,
         living: BTreeSet::new(),
     };
     for instance in &situation.instances {
@@ -103,6 +106,7 @@ pub(super) fn plan(situation: &Situation, policy: &Policy) -> Plan {
         planner.closed.entry(&attempt.slot).or_default().push(attempt);
     }
     planner.warn_of_doubts();
+    planner.stopped_by = planner.failure_of_change();
     for name in &situation.topology.order {
         if let Some(node) = planner.described.get(name.as_str()).copied() {
             planner.plan_node(node);

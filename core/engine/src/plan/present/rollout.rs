@@ -9,9 +9,10 @@ use super::{Outlook, Path, Planner, is_useless, state};
 use crate::difference::{outdated_as, stale_peers};
 use crate::ids::Slot;
 use crate::judge::InstanceState;
-use crate::plan::Instance;
+use crate::plan::budget::{Turn, has_failed};
 use crate::plan::graph::Behind;
-use crate::record::Cause;
+use crate::plan::{Instance, What};
+use crate::record::{Cause, Rollout};
 
 /// An instance to be replaced although it may be of use.
 pub(super) struct Renewal<'a> {
@@ -49,6 +50,11 @@ fn surge(care: &Care, wanted: usize) -> usize {
     }
 }
 
+/// How many at a time may be missing where there may be no more than wanted.
+fn width(care: &Care, wanted: usize) -> usize {
+    care.max_unavailable.map_or(1, |share| share.of(wanted)).max(1)
+}
+
 impl<'a> Planner<'a> {
     /// Why an instance is to be replaced by the rollout that is under way; `None` if it is not.
     pub(super) fn renewal(&self, instance: &Instance) -> Option<Cause> {
@@ -76,10 +82,15 @@ impl<'a> Planner<'a> {
     pub(super) fn roll_out(&mut self, outlook: &Outlook<'a>, rolling: Rolling<'a>, paths: &mut [Path]) {
         let Rolling { mut renewals, surplus, mut freed, taken } = rolling;
         // What is lost has to be in the history of its slot before that is used again.
-        let blocked = paths.iter().any(|path| matches!(path, Path::Blocked))
+        let blocked = self.stopped_by.is_some()
+            || paths.iter().any(|path| matches!(path, Path::Blocked))
             || surplus.iter().any(|(instance, _)| is_useless(instance));
         let starting: Vec<usize> = paths.iter().filter_map(Path::action).collect();
         let all_started = self.plan.joined(Behind::needing(starting.as_slice()));
+        let (care, wanted) = (&outlook.node.care, paths.len());
+        let failing = renewals.iter().filter(|renewal| !renewal.is_ready()).count();
+        let may_be_missing = if surge(care, wanted) == 0 { width(care, wanted) } else { failing };
+        let others = wanted.saturating_sub(may_be_missing);
         for (instance, cause) in surplus {
             let attempt = &instance.attempt;
             if is_useless(instance) {
@@ -88,6 +99,7 @@ impl<'a> Planner<'a> {
                 self.wait(attempt.slot.clone(), &cause);
             } else {
                 let number = self.destroy(attempt, cause, state(instance).is_lost());
+                self.need_others(number, others);
                 self.plan.put_behind(number, &all_started);
                 freed.push((attempt.slot.clone(), Behind::needing([number])));
             }
@@ -106,23 +118,56 @@ impl<'a> Planner<'a> {
                 return;
             }
         };
-        let care = &outlook.node.care;
-        match surge(care, paths.len()) {
-            0 => {
-                let width = care.max_unavailable.map_or(1, |share| share.of(paths.len())).max(1);
-                self.in_place(outlook, renewals, (&starting, before, width), paths);
-            }
+        match surge(care, wanted) {
+            0 => self.in_place(outlook, renewals, (&starting, before, others), paths),
             surge => {
                 let mut all = all_started;
                 all.extend(before);
                 let before = self.plan.joined(all);
-                self.beside(outlook, renewals, (&before, surge), (freed, taken), paths);
+                self.beside(outlook, renewals, (&before, surge, others), (freed, taken), paths);
             }
         }
     }
 
+    /// So many others are to be ready when the destroy with this number starts.
+    fn need_others(&mut self, destroy: usize, count: usize) {
+        if let What::Destroy { others, .. } = &mut self.plan.actions[destroy].what {
+            *others = Some(count);
+        }
+    }
+
+    /// What of a change cannot be made now, and why. Then nothing more that may be of use is replaced: the
+    /// change is going to be undone, or waits. To undo one goes on elsewhere.
+    pub(super) fn failure_of_change(&self) -> Option<String> {
+        let situation = self.situation;
+        let is_change = |rollout: &Rollout| rollout.made_after.is_none();
+        if !situation.record.rollout.as_ref().is_some_and(is_change) {
+            return None;
+        }
+        let is_filled = |slot: &Slot| {
+            self.of_node(&slot.node).iter().any(|i| i.attempt.slot == *slot && i.attempt.is_live())
+        };
+        let mut failed = situation.closed.iter().filter(|attempt| {
+            attempt.generation == situation.generation.number
+                && attempt.ready_at.is_none()
+                && has_failed(attempt)
+                && !is_filled(&attempt.slot)
+        });
+        failed.find_map(|attempt| {
+            let slot = &attempt.slot;
+            match self.turn(self.described.get(slot.node.as_str())?, slot, None) {
+                Turn::Later(text) => Some(format!("{slot} cannot be made: {text}")),
+                Turn::Now(..) => None,
+            }
+        })
+    }
+
     fn wait(&mut self, slot: Slot, cause: &Cause) {
-        self.defer(slot, format!("{cause}; it stays until all it works with are ready"));
+        let text = match &self.stopped_by {
+            Some(failure) => format!("{cause}; it stays, because {failure}"),
+            None => format!("{cause}; it stays until all it works with are ready"),
+        };
+        self.defer(slot, text);
     }
 
     /// Each instance is destroyed, and its slot filled again. As many at a time as may be missing, those
@@ -131,9 +176,10 @@ impl<'a> Planner<'a> {
         &mut self,
         outlook: &Outlook<'a>,
         renewals: Vec<Renewal<'a>>,
-        (starting, before, width): (&[usize], &Behind, usize),
+        (starting, before, others): (&[usize], &Behind, usize),
         paths: &mut [Path],
     ) {
+        let width = width(&outlook.node.care, paths.len());
         // What must be ready before the next replacement of each of `width` rows.
         let mut rows: Vec<Behind> = vec![Behind::default(); width];
         for (number, action) in starting.iter().enumerate() {
@@ -151,8 +197,10 @@ impl<'a> Planner<'a> {
             let first = self.plan.actions.len();
             let attempt = &renewal.instance.attempt;
             let is_lost = state(renewal.instance).is_lost();
+            let others = if renewal.is_ready() { others } else { 0 };
             let path = self.exchange(outlook, attempt, renewal.cause, is_lost);
             if let Path::By(created) = path {
+                self.need_others(first, others);
                 self.plan.put_behind(first, row);
                 self.plan.put_behind(first, before);
                 *row = Behind::needing([created]);
@@ -168,7 +216,7 @@ impl<'a> Planner<'a> {
         &mut self,
         outlook: &Outlook<'a>,
         renewals: Vec<Renewal<'a>>,
-        (before, surge): (&Behind, usize),
+        (before, surge, others): (&Behind, usize, usize),
         (mut rows, taken): (Vec<(Slot, Behind)>, BTreeSet<u32>),
         paths: &mut [Path],
     ) {
@@ -183,9 +231,11 @@ impl<'a> Planner<'a> {
             }
             let (slot, behind) = rows[number % surge].clone();
             let attempt = &renewal.instance.attempt;
+            let others = if renewal.is_ready() { others } else { 0 };
             let path = self.create(outlook, slot, renewal.cause.clone(), None, &behind);
             if let Path::By(created) = path {
                 let destroyed = self.destroy(attempt, renewal.cause, state(renewal.instance).is_lost());
+                self.need_others(destroyed, others);
                 self.plan.actions[destroyed].needs.push(created);
                 rows[number % surge] = (attempt.slot.clone(), Behind::needing([destroyed]));
                 self.living.remove(&attempt.node_id);

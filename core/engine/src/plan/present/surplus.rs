@@ -108,7 +108,7 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn destroy(&mut self, attempt: &Attempt, cause: Cause, failed: bool) -> usize {
-        let what = What::Destroy { attempt: attempt.id.clone(), failed, found: None };
+        let what = What::Destroy { attempt: attempt.id.clone(), failed, others: None, found: None };
         self.plan.push(attempt.slot.clone(), what, cause)
     }
 
@@ -143,7 +143,7 @@ impl<'a> Planner<'a> {
                 // That it is there after all does not undo that its slot was filled again because of it.
                 let failed = self.attempt_of(found).is_some_and(has_failed);
                 let attempt = found.identity.attempt.clone();
-                let what = What::Destroy { attempt, failed, found: Some(found.clone()) };
+                let what = What::Destroy { attempt, failed, others: None, found: Some(found.clone()) };
                 self.plan.push(found.identity.slot.clone(), what, Cause(cause.to_owned()));
             }
         }
