@@ -157,6 +157,47 @@ def test_the_exit_code_tells_whether_there_is_anything_to_do(shop: Cli) -> None:
     shop.run(*plan, "-i", infra, code=2)
 
 
+def test_waiting_requests_are_part_of_every_plan(shop: Cli) -> None:
+    text = description({"db": (1, "red"), "web": (3, "red")}).replace("min: 3, max: 3", "min: 1, max: 5")
+    shop.write("infra.yaml", text)
+    infra = shop.run("build", "infra.yaml").last
+    shop.run("scale", infra, "web=3")
+    shop.run("maintain", infra)
+    before = {slot: one["node_id"] for slot, one in shop.slots(infra).items()}
+    shop.run("scale", infra, "web=1")
+    shop.run("replace", infra, "db/1", "--yes")
+    shown = shop.run("plan", "-i", infra, "--exit-code", code=3).out
+    for slot in ("web/2", "web/3", "db/1"):
+        assert f"- destroy {slot}" in shown, shown
+    assert "+ create db/1" in shown and "web/1" not in shown
+    # A build loses the same, tells so, and needs a word that fits.
+    printed = save(shop, "-i", infra).out
+    assert "- destroy web/2" in printed and "- destroy db/1" in printed
+    refused = shop.run("build", "-i", infra, "infra.yaml", "--yes", code=2).err
+    assert "3 instances of 4" in refused and "--confirm shop" in refused, refused
+    shop.run("build", "--plan", "plan.json", "--confirm", "shop")
+    after = {slot: one["node_id"] for slot, one in shop.slots(infra).items()}
+    assert sorted(after) == ["db/1", "web/1"]
+    assert after["web/1"] == before["web/1"] and after["db/1"] != before["db/1"]
+    assert "nothing to do" in shop.run("plan", "-i", infra, "--exit-code").out
+
+
+def test_a_plan_replaces_nothing_but_plans(shop: Cli) -> None:
+    shop.write("infra.yaml", description({"db": (1, "red")}))
+    (shop.folder / "folder").mkdir()
+    os.mkfifo(shop.folder / "pipe")
+    (shop.folder / "link").symlink_to("plan.json")
+    before = (shop.folder / "infra.yaml").read_text()
+    for path in ("infra.yaml", "nodes.yaml", "folder", "pipe", "link", "/dev/null"):
+        refused = shop.run("plan", "infra.yaml", "--save", path, code=2).err
+        assert "no saved plan" in refused and "another name" in refused, refused
+    assert (shop.folder / "infra.yaml").read_text() == before
+    assert stat.S_ISFIFO(os.lstat(shop.folder / "pipe").st_mode)
+    assert not (shop.folder / "plan.json").exists()
+    save(shop)
+    save(shop)
+
+
 COLOURS = ("red", "blue")
 
 

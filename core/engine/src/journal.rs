@@ -20,6 +20,7 @@ use crate::ids::{AttemptId, InfraId};
 use crate::lease::Lease;
 use crate::names::Renames;
 use crate::record::{Attempt, Cause, Generation, InfraRecord, JournalEntry, Mark, Outcome, Phase, digest};
+use crate::scaling::Named;
 use crate::secret::{KeptRequest, Redactor};
 use crate::store::{Batch, Key, Record, Store, StoreError, Table, Write};
 
@@ -66,15 +67,6 @@ pub fn generation_key(infra: &InfraId, number: u64) -> Key {
 /// The key of a place of infrastructures that are forgotten.
 pub(crate) fn former_place_key(place: &Place) -> Key {
     Key::new(Table::Place, "", digest(place))
-}
-
-/// Instances that requests named, with the reason to record.
-#[derive(Debug, Default)]
-pub struct Named {
-    /// To be removed.
-    pub retire: Vec<(AttemptId, Cause)>,
-    /// To be replaced.
-    pub replace: Vec<(AttemptId, Cause)>,
 }
 
 /// An attempt with its new content, and what is to be written and told about that.
@@ -248,29 +240,19 @@ impl Journal {
     pub async fn apply_scaling(
         &self,
         record: &InfraRecord,
-        named: Named,
+        named: &Named,
         consumed: Vec<Write>,
         events: Vec<Event>,
     ) -> Result<(), EngineError> {
-        let ids = named.retire.iter().chain(&named.replace).map(|(id, _)| id);
-        let _changing = self.lock_all(ids).await;
-        let mut marked: BTreeMap<AttemptId, Attempt> = BTreeMap::new();
-        let retire = named.retire.into_iter().map(|(id, cause)| (id, cause, true));
-        let replace = named.replace.into_iter().map(|(id, cause)| (id, cause, false));
-        for (id, cause, for_good) in retire.chain(replace) {
-            let Some(mut attempt) = marked.remove(&id).or_else(|| self.attempt(&id)) else { continue };
-            *(if for_good { &mut attempt.retire } else { &mut attempt.replace }) = Some(cause);
-            marked.insert(id, attempt);
-        }
+        let ids: BTreeSet<&AttemptId> = named.retire.keys().chain(named.replace.keys()).collect();
+        let _changing = self.lock_all(ids.iter().copied()).await;
+        let mut marked: Vec<Attempt> = ids.into_iter().filter_map(|id| self.attempt(id)).collect();
+        marked.iter_mut().for_each(|attempt| named.mark(attempt));
         let mut writes = consumed;
         writes.push(Write::Put(infra_key(&self.infra), encode(record)));
-        writes.extend(marked.values().map(|a| Write::Put(self.attempt_key(&a.id), encode(a))));
+        writes.extend(marked.iter().map(|a| Write::Put(self.attempt_key(&a.id), encode(a))));
         self.commit(writes, events).await?;
-        self.with(|state| {
-            for attempt in marked.into_values() {
-                state.put(attempt);
-            }
-        });
+        self.with(|state| marked.into_iter().for_each(|attempt| state.put(attempt)));
         Ok(())
     }
 

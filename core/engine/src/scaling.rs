@@ -1,10 +1,12 @@
 //! Scaling arithmetic: what a set of requests comes to. Pure; all requests of a pass are read once and
 //! folded into one new target, and exactly those instances are retired that were validly named.
 
+use std::collections::BTreeMap;
+
 use occopus_descriptor::model::Scaling;
 
 use crate::ids::AttemptId;
-use crate::record::{Attempt, Phase, ScaleChange};
+use crate::record::{Attempt, Cause, Generation, InfraRecord, Phase, ScaleChange, ScaleRequest};
 
 /// What the requests for one node come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +19,76 @@ pub struct Scaled {
     pub replace: Vec<AttemptId>,
     /// What could not be done as asked, in words.
     pub notes: Vec<String>,
+}
+
+/// Instances that requests named, with the reason to record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// To be removed.
+    pub retire: BTreeMap<AttemptId, Cause>,
+    /// To be replaced.
+    pub replace: BTreeMap<AttemptId, Cause>,
+}
+
+impl Named {
+    /// Marks `attempt` if it was named.
+    pub fn mark(&self, attempt: &mut Attempt) {
+        if let Some(cause) = self.retire.get(&attempt.id) {
+            attempt.retire = Some(cause.clone());
+        }
+        if let Some(cause) = self.replace.get(&attempt.id) {
+            attempt.replace = Some(cause.clone());
+        }
+    }
+}
+
+/// What all waiting requests come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rescaled {
+    /// The new numbers of instances wanted, each behind the number before.
+    pub targets: Vec<(String, u32, u32)>,
+    /// The instances that were named.
+    pub named: Named,
+    /// What could not be done as asked, in words.
+    pub notes: Vec<String>,
+}
+
+impl Rescaled {
+    /// Folds all `requests` for the nodes of `generation`.
+    pub fn of(
+        requests: &[ScaleRequest],
+        record: &InfraRecord,
+        generation: &Generation,
+        attempts: &[Attempt],
+    ) -> Self {
+        let mut rescaled = Self::default();
+        for node in &generation.infrastructure.nodes {
+            let mine = requests.iter().filter(|request| request.node == node.name);
+            let changes: Vec<ScaleChange> = mine.map(|request| request.change.clone()).collect();
+            if changes.is_empty() {
+                continue;
+            }
+            let mine: Vec<&Attempt> =
+                attempts.iter().filter(|a| !a.is_closed() && a.slot.node == node.name).collect();
+            let target = record.targets.get(&node.name).copied().unwrap_or(node.scaling.min);
+            let scaled = fold(&node.name, target, node.scaling, &mine, &changes);
+            let cause = Cause(format!("a scaling request for '{}' named it", node.name));
+            rescaled.named.retire.extend(scaled.retire.into_iter().map(|id| (id, cause.clone())));
+            let cause = Cause("a user asked for another instance in its place".to_owned());
+            rescaled.named.replace.extend(scaled.replace.into_iter().map(|id| (id, cause.clone())));
+            rescaled.notes.extend(scaled.notes);
+            if changes.iter().any(|change| !matches!(change, ScaleChange::ReplaceInstance(_))) {
+                rescaled.targets.push((node.name.clone(), target, scaled.target));
+            }
+        }
+        rescaled
+    }
+
+    /// Puts the new numbers down in `record`.
+    pub fn put_targets(&self, record: &mut InfraRecord) {
+        let targets = self.targets.iter().map(|(node, _, target)| (node.clone(), *target));
+        record.targets.extend(targets);
+    }
 }
 
 /// Folds `changes`, in the order of their registration, into the present `target` of `node`.

@@ -5,14 +5,16 @@ use std::fmt;
 
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
-use occopus_engine::control::{Built, Controller, Demolished, Effort, Pass, assess, load, waiting_requests};
+use occopus_engine::control::{
+    Built, Controller, Demolished, Effort, Pass, anticipate, assess, load, waiting_requests,
+};
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
 use occopus_engine::hold::holds;
 use occopus_engine::ids::{AttemptId, InfraId};
 use occopus_engine::moves::{Moves, moves};
 use occopus_engine::plan::{Note, Order, Plan, Situation, What, plan, refusal};
-use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout};
+use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout, ScaleRequest};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -356,7 +358,7 @@ impl Occopus {
         let infra = &prepared.infra_id;
         let mut generation = prepared.generation.clone();
         let now = self.engine.clock.wall();
-        let (record, attempts, moves) = if prepared.exists {
+        let (mut record, mut attempts, moves) = if prepared.exists {
             let (mut record, in_force, mut attempts) = load(&self.engine, infra).await?;
             let moves = moves(&record, &in_force, &generation, &attempts);
             record.rename(&moves.renames, now);
@@ -372,14 +374,16 @@ impl Occopus {
         } else {
             (new_record(infra, &generation), Vec::new(), Moves::default())
         };
+        let requests = waiting_requests(&self.engine, infra).await?.into_iter();
+        let requests: Vec<ScaleRequest> =
+            requests.map(|(_, request)| request.renamed(&moves.renames)).collect();
+        anticipate(&requests, &mut record, &generation, &mut attempts);
         let holds = holds(self.engine.store.as_ref(), infra, now).await?.renamed(&moves.renames);
         let situation = assess(&self.engine, (record, generation), attempts, holds, order, true).await;
         let mut plan = plan(&situation, &self.engine.policy);
         let obstacles = self.obstacles(&prepared.generation).into_iter();
         let missing = prepared.missing_secrets.iter().map(|problem| problem.message.clone());
-        let requests = waiting_requests(&self.engine, infra).await?;
-        let requests = requests.into_iter().map(|(_, request)| {
-            let request = request.renamed(&moves.renames);
+        let requests = requests.iter().map(|request| {
             format!("a waiting request is carried out, too: {}", describe(&request.node, &request.change))
         });
         let warnings = missing.chain(obstacles).chain(requests).chain(moves.doubts.iter().cloned());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use occopus_engine::control::load;
+use occopus_engine::control::{load, waiting_requests};
 use occopus_engine::handler::ProviderId;
 use occopus_engine::ids::{AttemptId, Slot};
 use occopus_engine::plan::{Action, Order, Plan, Situation, What, unhindered};
@@ -52,7 +52,9 @@ impl Occopus {
         let Some(confirmed) = &prepared.confirmed else { return Ok(()) };
         let (record, _, attempts) = load(&self.engine, &prepared.infra_id).await?;
         let attempts = attempts.into_iter().filter(|attempt| !attempt.is_closed()).map(|attempt| attempt.id);
-        if record.generation == confirmed.generation
+        let requests = waiting_requests(&self.engine, &prepared.infra_id).await?;
+        if requests.is_empty()
+            && record.generation == confirmed.generation
             && attempts.collect::<BTreeSet<_>>() == confirmed.attempts
         {
             return Ok(());

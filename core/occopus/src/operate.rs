@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use occopus_engine::control::{Controller, Demolished, Pass, request_scaling, survey, waiting_requests};
+use occopus_engine::control::{
+    Controller, Demolished, Pass, outlook, request_scaling, survey, waiting_requests,
+};
 use occopus_engine::error::EngineError;
 use occopus_engine::event::Event;
 use occopus_engine::handler::HandlerError;
@@ -204,10 +206,9 @@ impl Occopus {
 
     /// What a pass over `infra` would do. Changes nothing.
     pub async fn plan(&self, infra: &InfraId) -> Result<Plan, Error> {
-        let survey = survey(&self.engine, infra, Order::Parallel).await?;
-        let mut plan = survey.plan;
-        plan.notes.extend(self.extras(&survey.situation).await?);
-        plan.notes.extend(kept::remarks(&plan, &survey.situation));
+        let (mut plan, situation) = outlook(&self.engine, infra, Order::Parallel).await?;
+        plan.notes.extend(self.extras(&situation).await?);
+        plan.notes.extend(kept::remarks(&plan, &situation));
         Ok(plan)
     }
 

@@ -76,16 +76,17 @@ impl SavedPlan {
         off_the_runtime(move || read(&path)).await
     }
 
-    /// Writes the plan to a file at `path` that nobody else can read. A file that is there is replaced.
+    /// Writes the plan to a file at `path` that nobody else can read. A saved plan that is there is replaced.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or something else is there.
     pub async fn write(&self, path: &Path) -> Result<(), Error> {
         let mut value = json!(self);
         value[DIGEST] = digest(&value).into();
         let (path, text) = (path.to_owned(), format!("{value:#}\n"));
         off_the_runtime(move || {
             let failed = |error| format!("the plan cannot be saved in '{}': {error}", path.display());
+            require_replaceable(&path)?;
             write(&path, &text).map_err(|error| Error::File(failed(error)))
         })
         .await
@@ -129,6 +130,28 @@ fn no_plan(path: &Path, reason: &str) -> Error {
     Error::Usage(format!(
         "'{path}' holds no saved plan: {reason}; make one with `occopus plan FILE --save {path}`"
     ))
+}
+
+/// Whoever mistypes a name must not lose a file by it, nor a device.
+fn require_replaceable(path: &Path) -> Result<(), Error> {
+    let is_plan = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(_) => false,
+        Ok(metadata) => metadata.is_file() && metadata.len() <= MAX_FILE && holds_plan(path),
+    };
+    if is_plan {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::Usage(format!(
+        "'{path}' is there and is no saved plan: give the plan another name (nothing was changed)"
+    )))
+}
+
+/// Whether it looks like a saved plan, of whatever version.
+fn holds_plan(path: &Path) -> bool {
+    let value = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    value.is_some_and(|value| ["schema", DIGEST, "plan"].iter().all(|key| value.get(key).is_some()))
 }
 
 /// The whole file or nothing of it, readable by its owner only from the beginning.

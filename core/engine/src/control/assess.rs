@@ -143,6 +143,21 @@ impl Survey {
     }
 }
 
+/// What the next pass over `infra` finds and does: waiting requests are applied first. Changes nothing.
+pub async fn outlook(
+    engine: &Engine,
+    infra: &InfraId,
+    order: Order,
+) -> Result<(Plan, Situation), EngineError> {
+    let (mut record, generation, mut attempts) = load(engine, infra).await?;
+    let requests = super::waiting_requests(engine, infra).await?;
+    let requests: Vec<ScaleRequest> = requests.into_iter().map(|(_, request)| request).collect();
+    super::anticipate(&requests, &mut record, &generation, &mut attempts);
+    let holds = holds(engine.store.as_ref(), infra, engine.clock.wall()).await?;
+    let situation = assess(engine, (record, generation), attempts, holds, order, false).await;
+    Ok((plan(&situation, &engine.policy), situation))
+}
+
 /// Surveys `infra` without taking its lease.
 pub async fn survey(engine: &Engine, infra: &InfraId, order: Order) -> Result<Survey, EngineError> {
     let (record, generation, attempts) = load(engine, infra).await?;

@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-pub use assess::{Health, Survey, assess, load, survey};
+pub use assess::{Health, Survey, assess, load, outlook, survey};
 pub use build::Built;
 pub use destroy::Demolished;
 pub use orphan::{Vacancy, rename_listed, vacancy};
-pub use scale::{known_node, request_scaling, waiting_requests};
+pub use scale::{anticipate, known_node, request_scaling, waiting_requests};
 
 pub use crate::enact::Effort;
 use crate::enact::{Enacted, enact};

@@ -5,12 +5,12 @@ use occopus_descriptor::model::Node;
 use crate::control::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
 use crate::hold::holds;
 use crate::ids::InfraId;
-use crate::journal::{Named, encode, infra_key, read, read_all};
-use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord, ScaleChange, ScaleRequest};
-use crate::scaling::{Scaled, fold};
+use crate::journal::{encode, infra_key, read, read_all};
+use crate::record::{Attempt, Generation, Goal, InfraRecord, ScaleChange, ScaleRequest};
+use crate::scaling::{Rescaled, Scaled, fold};
 use crate::store::{Batch, Key, StoreError, Table, Write};
 
 /// Registers scaling requests for the next pass, after checking that the node exists and that a named
@@ -156,37 +156,31 @@ impl Controller<'_> {
             return self.journal.commit(consumed, Vec::new()).await;
         }
         let generation = self.journal.generation(record.generation).await?;
-        let attempts = self.journal.attempts();
-        let mut events = Vec::new();
-        let mut named = Named::default();
-        for node in &generation.infrastructure.nodes {
-            let changes: Vec<ScaleChange> = requests
-                .iter()
-                .filter(|(_, request)| request.node == node.name)
-                .map(|(_, request)| request.change.clone())
-                .collect();
-            if changes.is_empty() {
-                continue;
-            }
-            let mine: Vec<&Attempt> =
-                attempts.iter().filter(|a| !a.is_closed() && a.slot.node == node.name).collect();
-            let target = record.targets.get(&node.name).copied().unwrap_or(node.scaling.min);
-            let scaled = fold(&node.name, target, node.scaling, &mine, &changes);
-            let cause = Cause(format!("a scaling request for '{}' named it", node.name));
-            named.retire.extend(scaled.retire.into_iter().map(|id| (id, cause.clone())));
-            let cause = Cause("a user asked for another instance in its place".to_owned());
-            named.replace.extend(scaled.replace.into_iter().map(|id| (id, cause.clone())));
-            for note in scaled.notes {
-                events.push(self.journal.event(EventKind::Notice, None, note));
-            }
-            if changes.iter().all(|change| matches!(change, ScaleChange::ReplaceInstance(_))) {
-                continue;
-            }
-            record.targets.insert(node.name.clone(), scaled.target);
-            let text = format!("'{}' is to have {} instances (was {target})", node.name, scaled.target);
-            let event = self.journal.event(EventKind::Scaled, None, text);
-            events.push(event.from_to(target, scaled.target));
+        let requests: Vec<ScaleRequest> = requests.into_iter().map(|(_, request)| request).collect();
+        let rescaled = Rescaled::of(&requests, &record, &generation, &self.journal.attempts());
+        rescaled.put_targets(&mut record);
+        let notes = rescaled.notes.iter();
+        let mut events: Vec<Event> =
+            notes.map(|note| self.journal.event(EventKind::Notice, None, note.clone())).collect();
+        for (node, before, target) in &rescaled.targets {
+            let text = format!("'{node}' is to have {target} instances (was {before})");
+            events.push(self.journal.event(EventKind::Scaled, None, text).from_to(before, target));
         }
-        self.journal.apply_scaling(&record, named, consumed, events).await
+        self.journal.apply_scaling(&record, &rescaled.named, consumed, events).await
     }
+}
+
+/// As if all `requests` had been applied: what the next pass finds.
+pub fn anticipate(
+    requests: &[ScaleRequest],
+    record: &mut InfraRecord,
+    generation: &Generation,
+    attempts: &mut [Attempt],
+) {
+    if record.goal == Goal::Absent {
+        return;
+    }
+    let rescaled = Rescaled::of(requests, record, generation, attempts);
+    rescaled.put_targets(record);
+    attempts.iter_mut().for_each(|attempt| rescaled.named.mark(attempt));
 }
