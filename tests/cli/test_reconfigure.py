@@ -377,6 +377,30 @@ def test_a_failing_replacement_stops_and_is_undone_and_the_rest_is_never_touched
     shop.settled()
 
 
+def test_trouble_that_a_change_has_not_made_does_not_undo_it(cli: Cli) -> None:
+    mail = "{name: mail, type: other, heal: report, variables: {colour: red}}"
+    gone = "{name: gone, type: other, variables: {colour: red}}"
+    shop = Shop(cli, DB, mail, gone, worker())
+    blue = worker(more=", variables: {colour: blue}")
+    before = shop.ids()
+    (pid,) = processes_of(shop.id)[before["mail/1"]]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: before["mail/1"] not in processes_of(shop.id), "mail has died")
+    # What is not ready is told, and the change is there.
+    changed = shop.change(DB, mail, blue, code=1)
+    assert "mail/1" in changed.err and "heal: report" in changed.err and "undone" not in changed.err
+    after = shop.ids()
+    assert same(before, after, "db/1", "mail/1") and "gone/1" not in after
+    assert all(shop.environment(f"worker/{number}")["COLOUR"] == "blue" for number in (1, 2, 3))
+    assert cli.status(shop.id)["generation"] == 2
+    # It is complete: a later one that fails is undone to it.
+    assert "the change was undone" in shop.change(DB, mail, worker("broken"), code=1).err
+    assert cli.status(shop.id)["generation"] == 2
+    cli.run("replace", shop.id, "mail/1", "--yes")
+    cli.run("maintain", shop.id)
+    shop.settled()
+
+
 def test_never_more_are_missing_than_allowed(cli: Cli) -> None:
     shop = Shop(cli, DB, worker())
     fewest = [3]

@@ -481,8 +481,10 @@ async fn undo(
             report.restored = true;
             report.leftovers = pass.enacted.failed;
             report.leftovers.extend(pass.plan.notes.into_iter().filter_map(|note| match note {
-                Note::Deferred { slot, text, .. } => Some(Failed { slot, reason: text, passing: true }),
-                Note::Warning { .. } | Note::Moved { .. } => None,
+                Note::Deferred { slot, text, earlier: false, .. } => {
+                    Some(Failed { slot, reason: text, passing: true })
+                }
+                Note::Deferred { .. } | Note::Warning { .. } | Note::Moved { .. } => None,
             }));
         }
         None if rollback => {

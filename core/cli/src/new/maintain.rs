@@ -128,8 +128,12 @@ mod tests {
         let pass = Pass { plan: Plan::default(), enacted };
         assert_eq!(outcome(&pass), "nothing to do; 2 actions done, 1 failed");
         assert_eq!(code(&pass), FAILED);
-        let note =
-            Note::Deferred { slot: Slot::new("db", 1), text: "next try in 20 s".to_owned(), hold: None };
+        let note = Note::Deferred {
+            slot: Slot::new("db", 1),
+            text: "next try in 20 s".to_owned(),
+            hold: None,
+            earlier: false,
+        };
         let plan = Plan { notes: vec![note], ..Plan::default() };
         assert_eq!(code(&Pass { plan, ..Pass::default() }), FAILED);
     }

@@ -203,6 +203,7 @@ mod tests {
                 slot: Slot::new("worker", 3),
                 text: "next try in 20 s".to_owned(),
                 hold: None,
+                earlier: false,
             }],
             ..Plan::default()
         };

@@ -10,7 +10,7 @@ use crate::event::EventKind;
 use crate::hold::holds;
 use crate::moves::moves;
 use crate::names::{Names, Renames};
-use crate::plan::{Action, Note, Plan, What, plan, refusal, waits_for_holds};
+use crate::plan::{Action, Note, Plan, What, plan, refusal, waits_for_others};
 use crate::record::{Generation, Goal, InfraRecord, Rollout};
 
 /// How a build ended.
@@ -156,14 +156,19 @@ impl Controller<'_> {
     }
 
     /// Whether a change that has not come to its end stays as it is, for later passes to go on with: only
-    /// what operators hold is still to be changed, and what the description leaves out is still to go. To
-    /// undo it then would destroy what it made, and bring nothing back of what is gone already.
+    /// what operators hold is still to be changed, what the description leaves out is still to go, or there is
+    /// trouble that the change has not made. To undo it then would destroy what it made, and bring nothing
+    /// back of what is gone already.
     pub async fn has_only_to_wait(&self) -> Result<bool, EngineError> {
-        let Plan { actions, notes, .. } = plan(&self.look(None).await?, &self.engine.policy);
+        let plan = plan(&self.look(None).await?, &self.engine.policy);
+        if plan.is_empty() {
+            self.celebrate(&Pass { plan: plan.clone(), ..Pass::default() }).await?;
+        }
+        let Plan { actions, notes, .. } = plan;
         let removes = |action: &Action| {
             matches!(action.what, What::Destroy { .. } | What::Settle { wanted: false, .. })
         };
-        Ok(waits_for_holds(&notes) && actions.iter().all(removes))
+        Ok(waits_for_others(&notes) && actions.iter().all(removes))
     }
 
     /// Passes until everything described is ready, another try makes no sense, or the caller stops it.

@@ -30,7 +30,7 @@ use crate::hold::holds;
 use crate::ids::InfraId;
 use crate::journal::Journal;
 use crate::lease::{Holder, Request, Sighting};
-use crate::plan::{Order, Plan, Situation, forbids, plan};
+use crate::plan::{Note, Order, Plan, Situation, forbids, plan};
 use crate::record::{Attempt, Goal, InfraRecord};
 use crate::remember::remember;
 
@@ -255,20 +255,28 @@ impl<'a> Controller<'a> {
         Ok(total)
     }
 
-    /// Tells that everything is ready, when that is news.
+    /// Tells that everything is ready, when that is news; or that a change is complete, though there is trouble
+    /// which it has not made.
     async fn celebrate(&self, pass: &Pass) -> Result<(), EngineError> {
         let incomplete = pass.enacted.interrupted
             || !pass.enacted.failed.is_empty()
-            || pass.plan.notes.iter().any(|note| matches!(note, crate::plan::Note::Deferred { .. }));
+            || pass.plan.notes.iter().any(|note| matches!(note, Note::Deferred { earlier: false, .. }));
+        let troubled = pass.plan.notes.iter().any(|note| matches!(note, Note::Deferred { .. }));
         let mut record = self.journal.record().await?;
-        let news = !record.completed || record.rollout.is_some() || pass.enacted.succeeded > 0;
+        let achieved = pass.enacted.succeeded > 0 && !troubled;
+        let news = !record.completed || record.rollout.is_some() || achieved;
         if incomplete || !news {
             return Ok(());
         }
         let before = record.word();
         record.completed = true;
         record.rollout = None;
-        let mut event = self.journal.event(EventKind::InfraReady, None, String::new());
+        let (kind, text) = if troubled {
+            (EventKind::Notice, "the description is in force; what was in trouble before still is")
+        } else {
+            (EventKind::InfraReady, "")
+        };
+        let mut event = self.journal.event(kind, None, text.to_owned());
         if record.word() != before {
             event = event.from_to(before, record.word());
         }

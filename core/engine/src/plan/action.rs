@@ -141,6 +141,9 @@ pub enum Note {
         /// What an operator put there to keep it from being done.
         #[serde(skip_serializing_if = "Option::is_none")]
         hold: Option<Hold>,
+        /// Whether it was in trouble before the description in force, which has not changed it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        earlier: bool,
     },
 }
 

@@ -18,9 +18,10 @@ pub(crate) fn forbids(holds: &Holds, goal: Goal, plan: &Plan) -> bool {
     plan.actions.iter().any(|action| forbidden(action, holds, goal).is_some())
 }
 
-/// Whether all that a plan with these `notes` leaves for later is left because of holds.
-pub(crate) fn waits_for_holds(notes: &[Note]) -> bool {
-    notes.iter().all(|note| !matches!(note, Note::Deferred { hold: None, .. }))
+/// Whether all that a plan with these `notes` leaves for later is left because of holds, or of trouble that
+/// the description in force has nothing to do with.
+pub(crate) fn waits_for_others(notes: &[Note]) -> bool {
+    notes.iter().all(|note| !matches!(note, Note::Deferred { hold: None, earlier: false, .. }))
 }
 
 /// Why a change to `situation` cannot come to its end: what operators hold that would have to be changed, with
@@ -72,7 +73,12 @@ pub(super) fn hold_back(mut plan: Plan, situation: &Situation) -> Plan {
         let Action { slot, cause, .. } = &plan.actions[*id];
         let text = format!("{cause}; {}", hold.describe());
         if told.insert((slot, text.clone())) {
-            plan.notes.push(Note::Deferred { slot: slot.clone(), text, hold: Some((*hold).clone()) });
+            plan.notes.push(Note::Deferred {
+                slot: slot.clone(),
+                text,
+                hold: Some((*hold).clone()),
+                earlier: false,
+            });
         }
     }
     plan.retain(|id| !holds.contains_key(&id));

@@ -10,7 +10,7 @@ mod present;
 pub use action::{Action, Barrier, Note, Plan, What};
 pub(crate) use graph::{Vertex, vertices};
 pub use held::refusal;
-pub(crate) use held::{forbids, waits_for_holds};
+pub(crate) use held::{forbids, waits_for_others};
 
 use jiff::Timestamp;
 

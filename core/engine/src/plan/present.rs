@@ -36,6 +36,8 @@ enum Path {
     By(usize),
     /// Not within this plan.
     Blocked,
+    /// Neither, but for reasons that the description in force has nothing to do with.
+    Troubled,
 }
 
 impl Path {
@@ -43,8 +45,13 @@ impl Path {
     fn action(&self) -> Option<usize> {
         match self {
             Self::By(number) => Some(*number),
-            Self::Ready | Self::Blocked => None,
+            Self::Ready | Self::Blocked | Self::Troubled => None,
         }
+    }
+
+    /// Whether it is or becomes ready within this plan.
+    fn comes(&self) -> bool {
+        matches!(self, Self::Ready | Self::By(_))
     }
 }
 
@@ -227,7 +234,7 @@ impl<'a> Planner<'a> {
     fn readiness_of(&mut self, node: &'a str) -> Option<Behind> {
         if !self.readiness.contains_key(node) {
             let paths = || self.paths.get(node).into_iter().flatten();
-            let comes = !paths().any(|path| matches!(path, Path::Blocked));
+            let comes = paths().all(Path::comes);
             let actions: Vec<usize> = paths().filter_map(Path::action).collect();
             let before = comes.then(|| self.plan.joined(Behind::needing(actions)));
             self.readiness.insert(node, before);

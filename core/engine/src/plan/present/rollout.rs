@@ -83,7 +83,7 @@ impl<'a> Planner<'a> {
         let Rolling { mut renewals, surplus, mut freed, taken } = rolling;
         // What is lost has to be in the history of its slot before that is used again.
         let blocked = self.stopped_by.is_some()
-            || paths.iter().any(|path| matches!(path, Path::Blocked))
+            || paths.iter().any(|path| !path.comes())
             || surplus.iter().any(|(instance, _)| is_useless(instance));
         let starting: Vec<usize> = paths.iter().filter_map(Path::action).collect();
         let all_started = self.plan.joined(Behind::needing(starting.as_slice()));
@@ -152,6 +152,10 @@ impl<'a> Planner<'a> {
                 && attempt.ready_at.is_none()
                 && has_failed(attempt)
                 && !is_filled(&attempt.slot)
+                && !self
+                    .described
+                    .get(attempt.slot.node.as_str())
+                    .is_some_and(|node| self.failed_before(node, &attempt.slot))
         });
         failed.find_map(|attempt| {
             let slot = &attempt.slot;

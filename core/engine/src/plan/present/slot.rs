@@ -6,7 +6,7 @@ use super::{Outlook, Path, Planner, state};
 use crate::handler::Found;
 use crate::ids::Slot;
 use crate::judge::InstanceState;
-use crate::plan::budget::{Turn, turn};
+use crate::plan::budget::{Turn, has_failed, turn};
 use crate::plan::graph::Behind;
 use crate::plan::{Instance, Note, What};
 use crate::record::{Attempt, Cause, Outcome, Phase};
@@ -34,19 +34,17 @@ impl<'a> Planner<'a> {
             InstanceState::Unhealthy if self.situation.eager.is_some() || outlook.is_missed => {
                 self.await_ready(outlook, attempt, reason)
             }
-            InstanceState::Unhealthy => self.defer(attempt.slot.clone(), reason.to_owned()),
-            InstanceState::Unknown => {
-                self.defer(attempt.slot.clone(), format!("its state is unknown: {reason}"))
-            }
+            InstanceState::Unhealthy => self.defer_trouble(attempt, reason.to_owned()),
+            InstanceState::Unknown => self.defer_trouble(attempt, format!("its state is unknown: {reason}")),
             InstanceState::Unresponsive if !outlook.replaces => {
-                self.defer(attempt.slot.clone(), format!("{reason}; too many fail at once to replace it"))
+                self.defer_trouble(attempt, format!("{reason}; too many fail at once to replace it"))
             }
             InstanceState::Unresponsive | InstanceState::Dead | InstanceState::Gone
                 if node.care.heal == Heal::Report =>
             {
                 let slot = &attempt.slot;
-                self.defer(
-                    slot.clone(),
+                self.defer_trouble(
+                    attempt,
                     format!(
                         "{reason}; '{}' is described with `heal: report`: replace it with `occopus replace {} \
                          {slot}`",
@@ -103,7 +101,7 @@ impl<'a> Planner<'a> {
     ) -> Path {
         let (implementation, section) = match self.turn(outlook.node, &slot, failing) {
             Turn::Now(index, implementation) => (index, &implementation.resource),
-            Turn::Later(text) => return self.defer(slot, text),
+            Turn::Later(text) => return self.defer_filling(outlook.node, slot, text),
         };
         let text = |key: &str| {
             section.get(key).and_then(|value| value.as_str()).map(str::to_owned).unwrap_or_default()
@@ -141,12 +139,51 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn defer(&mut self, slot: Slot, text: String) -> Path {
-        let note = Note::Deferred { slot, text, hold: None };
+        self.note(Note::Deferred { slot, text, hold: None, earlier: false });
+        Path::Blocked
+    }
+
+    /// Defers what `attempt` needs, which has nothing to do with a change if it was made before that.
+    fn defer_trouble(&mut self, attempt: &Attempt, text: String) -> Path {
+        if attempt.generation >= self.first_of_change() {
+            return self.defer(attempt.slot.clone(), text);
+        }
+        self.note(Note::Deferred { slot: attempt.slot.clone(), text, hold: None, earlier: true });
+        Path::Troubled
+    }
+
+    /// The number of the description from which on instances were made by the change under way, or by the one
+    /// that is being undone.
+    fn first_of_change(&self) -> u64 {
+        let undone = self.situation.record.rollout.as_ref().and_then(|rollout| rollout.made_after);
+        undone.map_or(self.situation.generation.number, |kept| kept + 1)
+    }
+
+    /// Defers filling a slot that has failed.
+    fn defer_filling(&mut self, node: &Node, slot: Slot, text: String) -> Path {
+        if !self.failed_before(node, &slot) {
+            return self.defer(slot, text);
+        }
+        self.note(Note::Deferred { slot, text, hold: None, earlier: true });
+        Path::Troubled
+    }
+
+    /// Whether a slot came to nothing before the description in force, and would be filled by the same today.
+    pub(super) fn failed_before(&self, node: &Node, slot: &Slot) -> bool {
+        let generation = &self.situation.generation;
+        let closed = self.closed.get(slot).into_iter().flatten();
+        let before = closed.filter(|attempt| attempt.generation < self.first_of_change());
+        let Some(last) = before.max_by_key(|attempt| attempt.created_at) else { return false };
+        let now = generation.candidates(node, slot.index);
+        let same = now.iter().any(|(_, one)| generation.instance_digest(node, one) == last.digest);
+        same && last.ready_at.is_none() && has_failed(last)
+    }
+
+    fn note(&mut self, note: Note) {
         // Several that are to come to the same slot wait for the same reason.
         if self.plan.notes.last() != Some(&note) {
             self.plan.notes.push(note);
         }
-        Path::Blocked
     }
 
     pub(super) fn late_for(&self, slot: &Slot) -> Option<&'a Found> {
