@@ -102,46 +102,58 @@ impl Kept {
 
 /// The holds on one infrastructure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holds(Vec<Hold>);
+pub struct Holds {
+    held: Vec<Hold>,
+    /// The names on record of nodes that are going to be renamed.
+    on_record: Renames,
+}
 
 impl Holds {
     /// Those of `all` that are in force at `now`.
     pub fn in_force(all: Vec<Hold>, now: Timestamp) -> Self {
-        Self(all.into_iter().filter(|hold| hold.until.is_none_or(|until| now < until)).collect())
+        let held = all.into_iter().filter(|hold| hold.until.is_none_or(|until| now < until)).collect();
+        Self { held, on_record: Renames::default() }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty()
     }
 
-    /// The same after nodes were renamed.
+    /// The same as if nodes were renamed, which they are not yet.
     #[must_use]
     pub fn renamed(mut self, renames: &Renames) -> Self {
-        for node in self.0.iter_mut().filter_map(|hold| hold.node.as_mut()) {
+        for node in self.held.iter_mut().filter_map(|hold| hold.node.as_mut()) {
             *node = renames.name(node).to_owned();
         }
+        self.on_record = renames.inverse();
         self
+    }
+
+    /// The command that lifts `hold` from `infra` today, whatever its node is going to be called.
+    pub fn lifted_with(&self, hold: &Hold, infra: &str) -> String {
+        let node = hold.node.as_deref().map(|node| self.on_record.name(node).to_owned());
+        Hold { node, ..hold.clone() }.lifted_with(infra)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Hold> {
-        self.0.iter()
+        self.held.iter()
     }
 
     /// The hold that keeps the engine from changing anything of `node`.
     pub fn pause(&self, node: &str) -> Option<&Hold> {
-        self.0.iter().find(|hold| hold.kind == HoldKind::Pause && hold.covers(node))
+        self.held.iter().find(|hold| hold.kind == HoldKind::Pause && hold.covers(node))
     }
 
     /// The hold that keeps the engine from destroying anything of `node`.
     pub fn protection(&self, node: &str) -> Option<&Hold> {
-        self.0.iter().find(|hold| hold.kind == HoldKind::Protect && hold.covers(node))
+        self.held.iter().find(|hold| hold.kind == HoldKind::Protect && hold.covers(node))
     }
 
     /// Any hold that keeps the engine from destroying the infrastructure as a whole.
     pub fn any_protection(&self) -> Option<&Hold> {
-        self.0.iter().find(|hold| hold.kind == HoldKind::Protect)
+        self.held.iter().find(|hold| hold.kind == HoldKind::Protect)
     }
 }
 

@@ -45,7 +45,7 @@ pub fn refusal(situation: &Situation, policy: &Policy) -> Option<String> {
             "{} would have to be changed, but {}; lift that with `{}` first",
             listed(slots),
             hold.describe(),
-            hold.lifted_with(name)
+            situation.holds.lifted_with(hold, name)
         )
     };
     let reasons: Vec<String> = kept.iter().map(reason).collect();

@@ -1,6 +1,7 @@
 //! What operators keep the planner from.
 
 use super::*;
+use crate::names::Renames;
 
 pub(super) fn held(kind: HoldKind, node: Option<&str>) -> Holds {
     let hold = Hold {
@@ -117,4 +118,14 @@ fn in_a_row_those_behind_a_paused_node_go_on_unless_they_depend_on_it() {
         ]
     );
     assert!(plan[2].starts_with("later first/1") && plan[3].starts_with("later last/1"), "{plan:?}");
+}
+
+#[test]
+fn a_hold_on_a_node_that_is_to_be_renamed_is_lifted_by_its_name_of_today() {
+    let renamed = held(HoldKind::Protect, Some("worker")).renamed(&Renames::of([("worker", "web")]));
+    let hold = renamed.iter().next().unwrap();
+    assert!(hold.covers("web"));
+    assert_eq!(renamed.lifted_with(hold, "shop"), "occopus unprotect shop worker");
+    // A new node called as the old one was is another one.
+    assert!(!hold.covers("worker"));
 }
