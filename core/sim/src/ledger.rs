@@ -64,6 +64,8 @@ struct Book {
     holds: BTreeMap<String, Duration>,
     /// What rollouts have begun to take away.
     leaving: BTreeSet<AttemptId>,
+    /// The attempts that are closed on record.
+    closed: BTreeSet<String>,
     violations: Vec<Violation>,
 }
 
@@ -175,6 +177,16 @@ impl Ledger {
     /// Notes that a rollout takes `id` away; tells whether that is news.
     pub(crate) fn begins_to_go(&self, id: &AttemptId) -> bool {
         self.book().leaving.insert(id.clone())
+    }
+
+    /// Notes whether an attempt `is_closed` on record; tells whether it has just been closed.
+    pub(crate) fn closes(&self, id: &str, is_closed: bool) -> bool {
+        let closed = &mut self.book().closed;
+        if is_closed {
+            return closed.insert(id.to_owned());
+        }
+        closed.remove(id);
+        false
     }
 
     /// Notes a jump of the wall clock.

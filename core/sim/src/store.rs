@@ -51,7 +51,8 @@ impl SimStore {
             _ => {}
         }
         if key.table == Table::Attempt
-            && text("/phase/name") == Some("closed")
+            // One that is closed already may be written again, with another name.
+            && self.life.ledger().closes(&key.id, text("/phase/name") == Some("closed"))
             && let Ok(attempt) = decode::<Attempt>(key, value.clone())
         {
             self.referee.attempt_closed(&attempt);

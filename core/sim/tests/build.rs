@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use occopus_engine::control::{Built, Controller, Demolished, request_scaling, waiting_requests};
 use occopus_engine::error::EngineError;
 use occopus_engine::handler::ErrorKind;
@@ -192,6 +193,25 @@ fn quirk_49_an_implementation_that_is_refused_or_cannot_be_rendered_gives_way_to
             world.check_settled().await.unwrap();
         });
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_during_a_build_does_not_make_it_try_for_ever() {
+    simulate(async {
+        let shape = Shape::new("shop").node("log", 1, 1).node("db", 1, 1).with("db", json!({"broken": true}));
+        let world = World::new(5, Settings::default(), shape);
+        let jump = async {
+            while world.cloud.calls(Call::Create) < 2 {
+                world.wait(Duration::from_millis(100)).await;
+            }
+            world.wait(Duration::from_secs(2)).await;
+            world.wall.jump(SignedDuration::from_hours(-2));
+        };
+        let (done, ()) = tokio::join!(world.perform(Op::Build), jump);
+        assert!(matches!(done.unwrap(), Done::Built(Built::Failed { .. })));
+        let calls = world.cloud.calls(Call::Create);
+        assert!(calls <= 1 + 3, "it was tried {} times", calls - 1);
+    });
 }
 
 #[test]

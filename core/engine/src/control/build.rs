@@ -176,8 +176,10 @@ impl Controller<'_> {
     pub async fn converge(&self, on_plan: OnPlan<'_>) -> Result<Built, EngineError> {
         let mut total = Pass::default();
         let mut failures = Vec::new();
-        let begun = self.engine.clock.wall();
+        let mut begun = self.engine.clock.wall();
         for _ in 0..ROUNDS * 4 {
+            // A clock that is set back must not make what was tried before look older than the build.
+            begun = begun.min(self.engine.clock.wall());
             let tried = self.journal.attempts().len();
             let pass = self.pass(Some(begun), on_plan).await?;
             total.enacted.succeeded += pass.enacted.succeeded;
