@@ -41,9 +41,13 @@ pub struct InfraRecord {
     pub targets: BTreeMap<String, u32>,
     /// When it was first built.
     pub created_at: Timestamp,
-    /// Whether everything was ready at some time since the generation in force was put in force.
+    /// Whether the generation in force has come to its end: everything was ready at some time since, but for
+    /// what was in trouble before.
     #[serde(default)]
     pub completed: bool,
+    /// The last generation before the one in force that had come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_before: Option<u64>,
     /// When the back-ends confirmed that nothing is left; the record then is a tombstone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
@@ -78,6 +82,14 @@ impl Rollout {
 }
 
 impl InfraRecord {
+    /// Another generation is going to be in force than that of the record.
+    pub fn put_aside(&mut self) {
+        if self.completed {
+            self.completed_before = Some(self.generation);
+        }
+        self.completed = false;
+    }
+
     /// Renames nodes, at `at`.
     pub fn rename(&mut self, renames: &Renames, at: Timestamp) {
         self.targets = renames.keys(std::mem::take(&mut self.targets));

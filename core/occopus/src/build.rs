@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::Timestamp;
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
 use occopus_engine::control::{
@@ -368,7 +369,7 @@ impl Occopus {
             // An undone change has a number, too: it may be above that of the one in force.
             generation.number = self.generations(infra).await?.last().map_or(0, |newest| newest.number) + 1;
             record.goal = Goal::Present;
-            record.completed = false;
+            record.put_aside();
             record.rollout.clone_from(&prepared.rollout);
             (record, attempts, moves)
         } else {
@@ -432,6 +433,7 @@ impl Occopus {
     ) -> Result<BuildReport, Error> {
         let infra_id = prepared.infra_id.clone();
         let (mut controller, before) = self.start(prepared, run).await?;
+        let begun = self.engine.clock.wall();
         let built = controller.converge(on_plan).await?;
         let mut report = BuildReport {
             schema: 1,
@@ -446,7 +448,7 @@ impl Occopus {
             tracing::info!(infra = %infra_id, "{efficiency}");
         }
         if report.built != Built::Ready {
-            undo(&mut controller, before, rollback, &mut report).await?;
+            undo(&mut controller, before, (rollback, begun), &mut report).await?;
         }
         controller.close().await?;
         Ok(report)
@@ -468,14 +470,14 @@ fn keep<T>(loaded: Result<(T, Diagnostics), Error>, problems: &mut Diagnostics) 
 async fn undo(
     controller: &mut Controller<'_>,
     before: Option<InfraRecord>,
-    rollback: bool,
+    (rollback, begun): (bool, Timestamp),
     report: &mut BuildReport,
 ) -> Result<(), Error> {
     let interrupted = report.built == Built::Interrupted;
     controller.shield();
     match before {
         // What could not be done yet is what later passes go on with.
-        Some(_) if !interrupted && controller.has_only_to_wait().await? => {}
+        Some(_) if !interrupted && controller.has_only_to_wait(begun).await? => {}
         Some(before) if before.completed && (!interrupted || rollback) => {
             let pass: Pass = controller.restore(&before, &mut |_, _| {}).await?;
             report.restored = true;
@@ -536,6 +538,7 @@ fn new_record(infra: &InfraId, generation: &Generation) -> InfraRecord {
         completed: false,
         closed_at: None,
         rollout: None,
+        completed_before: None,
         names: Default::default(),
     }
 }

@@ -32,6 +32,7 @@ pub struct Loss {
 pub struct Confirmed {
     slots: BTreeSet<Slot>,
     generation: u64,
+    targets: BTreeMap<String, u32>,
     attempts: BTreeSet<AttemptId>,
 }
 
@@ -41,6 +42,7 @@ impl Confirmed {
         Self {
             slots: lost.iter().map(|loss| loss.slot.clone()).collect(),
             generation: situation.record.generation,
+            targets: situation.record.targets.clone(),
             attempts: situation.instances.iter().map(|instance| instance.attempt.id.clone()).collect(),
         }
     }
@@ -55,6 +57,7 @@ impl Occopus {
         let requests = waiting_requests(&self.engine, &prepared.infra_id).await?;
         if requests.is_empty()
             && record.generation == confirmed.generation
+            && record.targets == confirmed.targets
             && attempts.collect::<BTreeSet<_>>() == confirmed.attempts
         {
             return Ok(());

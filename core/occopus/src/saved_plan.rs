@@ -135,8 +135,8 @@ fn no_plan(path: &Path, reason: &str) -> Error {
 /// Whoever mistypes a name must not lose a file by it, nor a device.
 fn require_replaceable(path: &Path) -> Result<(), Error> {
     let is_plan = match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(_) => false,
+        // Nothing is there, or to write will tell what is wrong.
+        Err(_) => return Ok(()),
         Ok(metadata) => metadata.is_file() && metadata.len() <= MAX_FILE && holds_plan(path),
     };
     if is_plan {

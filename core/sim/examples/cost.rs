@@ -152,6 +152,7 @@ fn record(infra: &InfraId, now: Timestamp) -> InfraRecord {
         completed: false,
         closed_at: None,
         rollout: None,
+        completed_before: None,
         names: Default::default(),
     }
 }

@@ -255,8 +255,11 @@ impl World {
         let ignore: &mut (dyn FnMut(&_, &_) + Send) = &mut |_, _| {};
         self.cloud.ledger.requested(self.clock.monotonic());
         let before = controller.reconfigure(shape.generation(self.clock.wall()), rollout).await?;
+        let begun = self.clock.wall();
         let built = controller.converge(ignore).await?;
-        if matches!(built, Built::Failed { .. }) && before.completed && !controller.has_only_to_wait().await?
+        if matches!(built, Built::Failed { .. })
+            && before.completed
+            && !controller.has_only_to_wait(begun).await?
         {
             controller.restore(&before, ignore).await?;
         }

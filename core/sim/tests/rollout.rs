@@ -300,6 +300,125 @@ fn after_a_failure_nothing_else_is_replaced() {
 }
 
 #[test]
+fn after_a_new_instance_that_dies_nothing_else_is_replaced() {
+    simulate(async {
+        let shape = Shape::new("shop").node("db", 1, 1).node("worker", 5, 5);
+        let world = built(shape.clone(), Settings::default(), 1).await;
+        let ids = || workers(&world).into_iter().map(|machine| machine.id).collect::<Vec<_>>();
+        let before = ids();
+        let made = world.cloud.audit().len();
+        let process = world.process(None);
+        let changing = world.perform_in(&process, renew(shape.version("worker", 1).version("db", 1)));
+        let killing = async {
+            // As long as the new description is in force, its db dies.
+            while world.record().await.unwrap().unwrap().generation == 1 {
+                world.wait(Duration::from_millis(100)).await;
+            }
+            while world.record().await.unwrap().unwrap().generation == 2 {
+                for machine in world.cloud.audit().iter().skip(made) {
+                    if machine.identity.slot.node == "db" {
+                        world.cloud.kill(&machine.id);
+                    }
+                }
+                world.wait(Duration::from_secs(1)).await;
+            }
+        };
+        let (done, ()) = tokio::join!(changing, killing);
+        assert!(matches!(done.unwrap(), Done::Built(Built::Failed { .. })));
+        world.perform(Op::Maintain).await.unwrap();
+        world.check_settled().await.unwrap();
+        let after = ids();
+        let touched = before.iter().filter(|id| !after.contains(id)).count();
+        assert!(touched <= 2, "those until it is noticed: {before:?} {after:?}");
+    });
+}
+
+#[test]
+fn a_failing_change_that_is_tried_again_destroys_nothing_either() {
+    let surge = Care { max_surge: Some(Share::Count(1)), ..Care::default() };
+    let other = shape().node("old", 1, 1);
+    let changes = [
+        (other.clone(), shape().node("new", 1, 1).with("new", json!({"broken": true}))),
+        (shape(), shape().version("worker", 1).care("worker", surge).with("worker", json!({"broken": true}))),
+    ];
+    for (before, change) in changes {
+        simulate(async {
+            let world = built(before, Settings::default(), 1).await;
+            let alive =
+                |world: &World| world.cloud.alive().into_iter().map(|machine| machine.id).collect::<Vec<_>>();
+            let all = alive(&world);
+            for _ in 0..3 {
+                let done = world.perform(renew(change.clone())).await.unwrap();
+                assert!(matches!(done, Done::Built(Built::Failed { .. })));
+                assert_eq!(world.record().await.unwrap().unwrap().generation, 1, "it is undone");
+                assert_eq!(alive(&world), all);
+            }
+            world.check_settled().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn an_outage_during_a_change_leaves_nothing_outdated_for_good() {
+    for lasting in [30, 200, 900] {
+        simulate(async {
+            let world = built(shape(), Settings::default(), 1).await;
+            let process = world.process(None);
+            world.cloud.take_down("sim://cloud", Duration::from_secs(lasting));
+            let done = world.perform_in(&process, renew(shape().version("worker", 1))).await.unwrap();
+            world.perform(Op::Maintain).await.unwrap();
+            world.wait(Duration::from_secs(1000)).await;
+            world.perform(Op::Maintain).await.unwrap();
+            world.check_settled().await.unwrap();
+            let generation = world.record().await.unwrap().unwrap().generation;
+            let wanted = u64::from(generation == 2);
+            assert_eq!(versions(&world).await, [wanted; 3], "{lasting} s: {done:?}");
+        });
+    }
+}
+
+#[test]
+fn a_change_is_not_undone_because_a_node_that_it_leaves_alone_cannot_be_filled() {
+    simulate(async {
+        let shape = shape().node("mail", 1, 1).with("mail", json!({"endpoint": "sim://full"}));
+        let world = built(shape.clone(), Settings::default(), 1).await;
+        world.cloud.fill_up("sim://full", Duration::from_secs(3000));
+        let mail = world.cloud.alive().into_iter().find(|one| one.identity.slot.node == "mail").unwrap();
+        world.cloud.kill(&mail.id);
+        world.perform(Op::Maintain).await.unwrap();
+        let done = world.perform(renew(shape.version("worker", 1))).await.unwrap();
+        let Done::Built(Built::Failed { failures }) = done else { panic!("mail cannot be made") };
+        assert!(failures.iter().all(|failed| failed.slot.node == "mail"), "{failures:?}");
+        let record = world.record().await.unwrap().unwrap();
+        assert_eq!((record.generation, record.completed), (2, true));
+        assert_eq!(versions(&world).await, [1; 3]);
+        world.wait(Duration::from_secs(4000)).await;
+        world.perform(Op::Maintain).await.unwrap();
+        world.check_settled().await.unwrap();
+    });
+}
+
+#[test]
+fn what_fails_because_of_a_change_undoes_it() {
+    simulate(async {
+        let world = built(shape(), Settings::default(), 1).await;
+        let process = world.process(None);
+        let changing = world.perform_in(&process, renew(shape().version("db", 1)));
+        let breaking = async {
+            while world.record().await.unwrap().unwrap().generation == 1 {
+                world.wait(Duration::from_millis(100)).await;
+            }
+            // They do not find the new one.
+            workers(&world).iter().for_each(|machine| world.cloud.set_healthy(&machine.id, false));
+        };
+        let (done, ()) = tokio::join!(changing, breaking);
+        assert!(matches!(done.unwrap(), Done::Built(Built::Failed { .. })));
+        let record = world.record().await.unwrap().unwrap();
+        assert!(record.generation == 1, "{record:?}");
+    });
+}
+
+#[test]
 fn a_hold_ends_with_the_infrastructure_that_it_was_put_on() {
     simulate(async {
         let world = built(shape(), Settings::default(), 1).await;

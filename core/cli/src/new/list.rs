@@ -88,6 +88,7 @@ mod tests {
             completed,
             closed_at: None,
             rollout: None,
+            completed_before: None,
             names: Default::default(),
         };
         let hold = Hold {

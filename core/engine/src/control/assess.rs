@@ -99,7 +99,7 @@ pub async fn load(
 pub struct Survey {
     /// The situation.
     pub situation: Situation,
-    /// What a pass would do now.
+    /// What a pass would do now, but for the requests that wait.
     pub plan: Plan,
     /// Who controls it.
     pub lease: LeaseInfo,

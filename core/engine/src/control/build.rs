@@ -1,17 +1,19 @@
 //! Building: a first build, or a change of the description, that either succeeds or can be undone.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::assess;
-use super::{Controller, OnPlan, Pass, ROUNDS};
+use super::{Controller, OnPlan, Pass, ROUNDS, anticipate, waiting_requests};
 use crate::enact::Failed;
 use crate::error::EngineError;
 use crate::event::EventKind;
 use crate::hold::holds;
+use crate::ids::AttemptId;
 use crate::moves::moves;
 use crate::names::{Names, Renames};
-use crate::plan::{Action, Note, Plan, What, plan, refusal, waits_for_others};
-use crate::record::{Generation, Goal, InfraRecord, Rollout};
+use crate::plan::{Action, Note, What, plan, refusal, waits_for_others};
+use crate::record::{Generation, Goal, InfraRecord, Rollout, ScaleRequest};
 
 /// How a build ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,6 +54,7 @@ impl Controller<'_> {
             completed: false,
             closed_at: None,
             rollout: None,
+            completed_before: None,
             names,
         };
         let text = format!("'{}' is to be built", record.name);
@@ -88,10 +91,10 @@ impl Controller<'_> {
         generation.number = self.journal.last_generation().await? + 1;
         generation.author = self.journal.lease().holder().to_string();
         generation.epoch = Some(record.names.epoch());
+        record.put_aside();
         record.generation = generation.number;
         record.name.clone_from(&generation.infrastructure.name);
         record.goal = Goal::Present;
-        record.completed = false;
         record.rollout = rollout;
         record.targets.retain(|node, _| generation.infrastructure.node(node).is_some());
         let named = InfraRecord { name: before.name.clone(), ..record.clone() };
@@ -107,7 +110,7 @@ impl Controller<'_> {
     /// Refuses a change that holds would keep from its end: it would be carried out elsewhere, to no purpose.
     async fn require_free(
         &self,
-        (record, generation): (InfraRecord, Generation),
+        (mut record, generation): (InfraRecord, Generation),
         renames: &Renames,
     ) -> Result<(), EngineError> {
         let holds = holds(self.engine.store.as_ref(), &record.id, self.engine.clock.wall()).await?;
@@ -119,6 +122,9 @@ impl Controller<'_> {
             renames.rename(attempt);
         }
         let holds = holds.renamed(renames);
+        let requests = waiting_requests(self.engine, &record.id).await?.into_iter();
+        let requests: Vec<ScaleRequest> = requests.map(|(_, request)| request.renamed(renames)).collect();
+        anticipate(&requests, &mut record, &generation, &mut attempts);
         let situation = assess(self.engine, (record, generation), attempts, holds, order, true).await;
         refusal(&situation, &self.engine.policy).map_or(Ok(()), |why| Err(EngineError::Description(why)))
     }
@@ -159,16 +165,24 @@ impl Controller<'_> {
     /// what operators hold is still to be changed, what the description leaves out is still to go, or there is
     /// trouble that the change has not made. To undo it then would destroy what it made, and bring nothing
     /// back of what is gone already.
-    pub async fn has_only_to_wait(&self) -> Result<bool, EngineError> {
-        let plan = plan(&self.look(None).await?, &self.engine.policy);
-        if plan.is_empty() {
-            self.celebrate(&Pass { plan: plan.clone(), ..Pass::default() }).await?;
-        }
-        let Plan { actions, notes, .. } = plan;
-        let removes = |action: &Action| {
-            matches!(action.what, What::Destroy { .. } | What::Settle { wanted: false, .. })
+    ///
+    /// Nothing is tried again for it that was tried since `begun`. A change that has nothing to wait for but
+    /// trouble has come to its end, which is put on record.
+    pub async fn has_only_to_wait(&self, begun: Timestamp) -> Result<bool, EngineError> {
+        let situation = self.look(Some(begun.min(self.engine.clock.wall()))).await?;
+        let plan = plan(&situation, &self.engine.policy);
+        let first = situation.first_of_change();
+        let is_older = |id: &AttemptId| self.journal.attempt(id).is_some_and(|one| one.generation < first);
+        let may_wait = |action: &Action| match &action.what {
+            What::Destroy { .. } | What::Settle { wanted: false, .. } => true,
+            What::Await { attempt } => is_older(attempt),
+            What::Create { .. } | What::Settle { wanted: true, .. } | What::Adopt { .. } => false,
         };
-        Ok(waits_for_others(&notes) && actions.iter().all(removes))
+        let waits = waits_for_others(&plan.notes) && plan.actions.iter().all(may_wait);
+        if plan.is_empty() {
+            self.celebrate(&Pass { plan, ..Pass::default() }).await?;
+        }
+        Ok(waits)
     }
 
     /// Passes until everything described is ready, another try makes no sense, or the caller stops it.
@@ -192,7 +206,9 @@ impl Controller<'_> {
                 self.celebrate(&total).await?;
                 return Ok(Built::Ready);
             }
-            if !pass.enacted.failed.is_empty() {
+            if pass.enacted.succeeded == 0 && !pass.enacted.needed.is_empty() {
+                failures = pass.enacted.needed;
+            } else if !pass.enacted.failed.is_empty() {
                 failures = pass.enacted.failed;
                 let learned = pass.enacted.lost || self.journal.attempts().len() != tried;
                 if pass.enacted.succeeded == 0 && !learned {

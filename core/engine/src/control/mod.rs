@@ -193,7 +193,7 @@ impl<'a> Controller<'a> {
     /// Carries `plan` out, until an operator forbids something of it: the next plan heeds that.
     async fn enact(&self, plan: &Plan, situation: &Situation) -> Result<Enacted, EngineError> {
         let stop = self.options.stop.child_token();
-        let book = (&situation.record, &situation.generation);
+        let book = (&situation.record, &situation.generation, &situation.topology);
         let working = enact(self.engine, &self.journal, book, plan, &stop);
         let mut enacted = tokio::select! {
             biased;
@@ -237,6 +237,7 @@ impl<'a> Controller<'a> {
             total.enacted.succeeded += last.enacted.succeeded;
             total.enacted.failed.extend(last.enacted.failed.clone());
             total.enacted.interrupted |= last.enacted.interrupted;
+            total.enacted.skipped.clone_from(&last.enacted.skipped);
             total.plan.notes.clone_from(&last.plan.notes);
         }
         if total.enacted.interrupted {
@@ -260,17 +261,19 @@ impl<'a> Controller<'a> {
     async fn celebrate(&self, pass: &Pass) -> Result<(), EngineError> {
         let incomplete = pass.enacted.interrupted
             || !pass.enacted.failed.is_empty()
+            || !pass.enacted.skipped.is_empty()
             || pass.plan.notes.iter().any(|note| matches!(note, Note::Deferred { earlier: false, .. }));
         let troubled = pass.plan.notes.iter().any(|note| matches!(note, Note::Deferred { .. }));
         let mut record = self.journal.record().await?;
         let achieved = pass.enacted.succeeded > 0 && !troubled;
-        let news = !record.completed || record.rollout.is_some() || achieved;
+        let news = !record.completed || (record.rollout.is_some() && !troubled) || achieved;
         if incomplete || !news {
             return Ok(());
         }
         let before = record.word();
         record.completed = true;
-        record.rollout = None;
+        // What is not ready may have to be replaced yet.
+        record.rollout = record.rollout.filter(|_| troubled);
         let (kind, text) = if troubled {
             (EventKind::Notice, "the description is in force; what was in trouble before still is")
         } else {

@@ -15,6 +15,7 @@ use crate::hold::holds;
 use crate::ids::AttemptId;
 use crate::plan::{Action, Plan, What};
 use crate::record::{Attempt, Cause, Generation, Goal, InfraRecord, Phase};
+use crate::topology::Topology;
 
 /// What an orphan becomes when it is taken back.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,7 +169,8 @@ impl Controller<'_> {
         let action = Action::new(0, slot.clone(), what, cause);
         let plan = Plan { actions: vec![action], ..Plan::default() };
         let nothing = no_generation(&record);
-        enact(self.engine, &self.journal, (&record, &nothing), &plan, &self.options.stop).await
+        let book = (&record, &nothing, &Topology::default());
+        enact(self.engine, &self.journal, book, &plan, &self.options.stop).await
     }
 
     async fn record_or_tombstone(&self) -> Result<InfraRecord, EngineError> {
@@ -187,6 +189,7 @@ impl Controller<'_> {
             completed: false,
             closed_at: Some(now),
             rollout: None,
+            completed_before: None,
             names: Default::default(),
         };
         let text = "this store knows nothing of it but what is removed now".to_owned();

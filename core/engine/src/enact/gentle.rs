@@ -9,6 +9,7 @@ use super::{Enactor, Trouble};
 use crate::ids::AttemptId;
 use crate::judge::{InstanceState, judge};
 use crate::observe::observe;
+use crate::plan::{Plan, What};
 use crate::record::{Attempt, Rollout};
 
 /// A check may fail once by chance: so many looks must show that somebody is missing.
@@ -17,8 +18,9 @@ const LOOKS: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a run replaces gently.
-#[derive(Default)]
 pub(super) struct Gentle {
+    /// What goes anyway: nobody is missed by it, and nobody misses it.
+    going: BTreeSet<AttemptId>,
     /// Whether anything has failed in this run.
     failed: AtomicBool,
     /// What is ready as far as anybody has seen, but about to be destroyed.
@@ -26,6 +28,15 @@ pub(super) struct Gentle {
 }
 
 impl Gentle {
+    /// For a run that carries `plan` out.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let going = plan.actions.iter().filter_map(|action| match &action.what {
+            What::Destroy { attempt, others: None, .. } => Some(attempt.clone()),
+            _ => None,
+        });
+        Self { going: going.collect(), failed: AtomicBool::default(), leaving: Mutex::default() }
+    }
+
     /// Something has failed.
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Relaxed);
@@ -72,14 +83,11 @@ impl Enactor<'_> {
     /// The other instances of its node that are ready, and one that it depends on which is not.
     async fn look_around(&self, attempt: &Attempt) -> (BTreeSet<AttemptId>, Option<String>) {
         let node = &attempt.slot.node;
-        let dependees: BTreeSet<&str> = (self.generation.infrastructure.dependencies.iter())
-            .filter(|edge| edge.dependent == *node)
-            .map(|edge| edge.dependee.as_str())
-            .collect();
+        let dependees: BTreeSet<&String> = self.topology.waits_for(node).collect();
         let mut around = self.journal.attempts();
         around.retain(|other| {
-            let counts = other.slot.node == *node || dependees.contains(other.slot.node.as_str());
-            counts && other.id != attempt.id && other.is_live()
+            let counts = other.slot.node == *node || dependees.contains(&other.slot.node);
+            counts && other.id != attempt.id && other.is_live() && !self.gentle.going.contains(&other.id)
         });
         let infra = (self.journal.infra(), self.record.name.as_str());
         let mut seen = observe(self.engine, infra, &around).await;
@@ -87,7 +95,9 @@ impl Enactor<'_> {
         let (mut ready, mut troubled) = (BTreeSet::new(), None);
         for other in around {
             let Some(seen) = seen.remove(&other.id) else { continue };
-            let is_ready = judge(&other, &seen, now, &self.engine.policy).state == InstanceState::Ready;
+            let verdict = judge(&other, &seen, now, &self.engine.policy);
+            // One that has begun to fail its checks counts as ready for a while, but not here.
+            let is_ready = verdict.state == InstanceState::Ready && verdict.reason.is_empty();
             if other.slot.node == *node {
                 ready.extend(is_ready.then_some(other.id));
             } else if !is_ready {

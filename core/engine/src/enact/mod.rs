@@ -35,6 +35,7 @@ use crate::ids::{AttemptId, BatchToken, Slot};
 use crate::journal::Journal;
 use crate::plan::{Action, Plan, What};
 use crate::record::{Attempt, Generation, InfraRecord};
+use crate::topology::Topology;
 pub use effort::Effort;
 use effort::{Ledger, Spent, lower_bound};
 use gate::{Gate, Turn};
@@ -69,6 +70,9 @@ pub struct Enacted {
     pub skipped: Vec<Slot>,
     /// Whether the run was stopped by its caller.
     pub interrupted: bool,
+    /// What was not replaced because it would have been missed.
+    #[serde(skip)]
+    pub needed: Vec<Failed>,
     /// Whether an instance that was waited for turned out to be lost, which the next plan will mend.
     #[serde(skip)]
     pub lost: bool,
@@ -111,6 +115,7 @@ pub(crate) struct Enactor<'a> {
     journal: &'a Journal,
     record: &'a InfraRecord,
     generation: &'a Generation,
+    topology: &'a Topology,
     stop: &'a CancellationToken,
     readiness: Readiness,
     views: Mutex<Views>,
@@ -128,7 +133,7 @@ pub(crate) struct Enactor<'a> {
 pub async fn enact(
     engine: &Engine,
     journal: &Journal,
-    (record, generation): (&InfraRecord, &Generation),
+    (record, generation, topology): (&InfraRecord, &Generation, &Topology),
     plan: &Plan,
     stop: &CancellationToken,
 ) -> Result<Enacted, EngineError> {
@@ -139,6 +144,7 @@ pub async fn enact(
         journal,
         record,
         generation,
+        topology,
         stop,
         readiness: Readiness::default(),
         views: Mutex::default(),
@@ -148,7 +154,7 @@ pub async fn enact(
         gathering: Gathering::new(BatchToken::from(engine.random.uuid())),
         replays: Replays::of(plan),
         labels,
-        gentle: Gentle::default(),
+        gentle: Gentle::of(plan),
     };
     let all_done = async {
         let report = enactor.run(plan).await;
@@ -199,6 +205,7 @@ impl<'a> Enactor<'a> {
                 Err(Trouble::Needed { reason }) => {
                     tracing::info!(infra = %self.journal.infra(), slot = %action.slot, reason, "it stays for now");
                     report.skipped.push(action.slot.clone());
+                    report.needed.push(Failed { slot: action.slot.clone(), reason, passing: true });
                 }
                 Err(Trouble::Interrupted) => report.interrupted = true,
                 Err(Trouble::Fatal(error)) => return Err(error),

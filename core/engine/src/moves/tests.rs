@@ -25,6 +25,7 @@ fn record() -> InfraRecord {
         completed: true,
         closed_at: None,
         rollout: None,
+        completed_before: None,
         names: Default::default(),
     }
 }

@@ -66,6 +66,15 @@ pub struct Situation {
     pub eager: Option<Timestamp>,
 }
 
+impl Situation {
+    /// The number of the generation from which on instances were made by a change that has not come to its end,
+    /// or by the one that is being undone; 0 if all of them were.
+    pub(crate) fn first_of_change(&self) -> u64 {
+        let undone = self.record.rollout.as_ref().and_then(|rollout| rollout.made_after);
+        undone.or(self.record.completed_before).map_or(0, |kept| kept + 1)
+    }
+}
+
 /// Plans the way from the situation to the goal.
 pub fn plan(situation: &Situation, policy: &Policy) -> Plan {
     let plan = match situation.record.goal {

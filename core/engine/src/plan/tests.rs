@@ -50,6 +50,7 @@ fn first_build(nodes: &[(&str, u32, u32)], needs: &[(&str, &str)]) -> Situation 
             completed: true,
             closed_at: None,
             rollout: None,
+            completed_before: None,
             names: Default::default(),
         },
         topology: Topology::of(&generation, &Asks(Vec::new())),

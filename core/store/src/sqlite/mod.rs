@@ -139,12 +139,15 @@ impl SqliteStore {
         let write = move || {
             let (batches, outcomes): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.batch, waiting.outcome)).unzip();
-            for (outcome, result) in outcomes.into_iter().zip(database.commit(&batches)) {
-                // Who has gone away meanwhile needs no answer.
-                drop(outcome.send(result));
-            }
+            let results = database.commit(&batches);
             if database.log_holds_erased() {
                 self.erase_later();
+            }
+            // Whoever closes the store upon the answer closes the file.
+            drop((database, self));
+            for (outcome, result) in outcomes.into_iter().zip(results) {
+                // Who has gone away meanwhile needs no answer.
+                drop(outcome.send(result));
             }
             Ok(())
         };

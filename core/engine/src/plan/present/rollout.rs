@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use occopus_descriptor::model::{Care, Share};
+use occopus_descriptor::model::{Care, Heal, Share};
 
 use super::{Outlook, Path, Planner, is_useless, state};
 use crate::difference::{outdated_as, stale_peers};
@@ -12,7 +12,7 @@ use crate::judge::InstanceState;
 use crate::plan::budget::{Turn, has_failed};
 use crate::plan::graph::Behind;
 use crate::plan::{Instance, What};
-use crate::record::{Cause, Rollout};
+use crate::record::{Attempt, Cause, Rollout};
 
 /// An instance to be replaced although it may be of use.
 pub(super) struct Renewal<'a> {
@@ -58,12 +58,15 @@ fn width(care: &Care, wanted: usize) -> usize {
 impl<'a> Planner<'a> {
     /// Why an instance is to be replaced by the rollout that is under way; `None` if it is not.
     pub(super) fn renewal(&self, instance: &Instance) -> Option<Cause> {
-        let situation = self.situation;
         let attempt = &instance.attempt;
+        let may_be = attempt.is_live() && state(instance) != InstanceState::Unknown;
+        may_be.then(|| self.reason_to_renew(attempt)).flatten()
+    }
+
+    /// Why the rollout that is under way replaces what an attempt made, as soon as it can.
+    pub(super) fn reason_to_renew(&self, attempt: &Attempt) -> Option<Cause> {
+        let situation = self.situation;
         let rollout = situation.record.rollout.as_ref().filter(|rollout| rollout.covers(attempt))?;
-        if !attempt.is_live() || state(instance) == InstanceState::Unknown {
-            return None;
-        }
         if let Some(node) = self.described.get(attempt.slot.node.as_str())
             && let Some(what) = outdated_as(&situation.generation, node, attempt)
         {
@@ -144,23 +147,24 @@ impl<'a> Planner<'a> {
         if !situation.record.rollout.as_ref().is_some_and(is_change) {
             return None;
         }
-        let is_filled = |slot: &Slot| {
-            self.of_node(&slot.node).iter().any(|i| i.attempt.slot == *slot && i.attempt.is_live())
+        let number = situation.generation.number;
+        let never_served = |attempt: &&Attempt| attempt.generation == number && attempt.ready_at.is_none();
+        let lives = |slot: &Slot| {
+            self.of_node(&slot.node).iter().any(|one| one.attempt.slot == *slot && one.attempt.is_live())
         };
-        let mut failed = situation.closed.iter().filter(|attempt| {
-            attempt.generation == situation.generation.number
-                && attempt.ready_at.is_none()
-                && has_failed(attempt)
-                && !is_filled(&attempt.slot)
-                && !self
-                    .described
-                    .get(attempt.slot.node.as_str())
-                    .is_some_and(|node| self.failed_before(node, &attempt.slot))
-        });
-        failed.find_map(|attempt| {
+        let gone = situation.closed.iter().filter(never_served).filter(|attempt| has_failed(attempt));
+        let gone = gone.filter(|attempt| !lives(&attempt.slot)).map(|attempt| (attempt, None));
+        let lost = situation.instances.iter().filter(|instance| state(instance).is_lost());
+        let lost = lost.map(|instance| &instance.attempt).filter(never_served);
+        gone.chain(lost.map(|attempt| (attempt, Some(attempt)))).find_map(|(attempt, failing)| {
             let slot = &attempt.slot;
-            match self.turn(self.described.get(slot.node.as_str())?, slot, None) {
+            let node = *self.described.get(slot.node.as_str())?;
+            match self.turn(node, slot, failing) {
+                _ if failing.is_none() && self.failed_before(node, slot) => None,
                 Turn::Later(text) => Some(format!("{slot} cannot be made: {text}")),
+                Turn::Now(..) if failing.is_some() && node.care.heal == Heal::Report => {
+                    Some(format!("{slot} has failed"))
+                }
                 Turn::Now(..) => None,
             }
         })

@@ -34,17 +34,17 @@ impl<'a> Planner<'a> {
             InstanceState::Unhealthy if self.situation.eager.is_some() || outlook.is_missed => {
                 self.await_ready(outlook, attempt, reason)
             }
-            InstanceState::Unhealthy => self.defer_trouble(attempt, reason.to_owned()),
-            InstanceState::Unknown => self.defer_trouble(attempt, format!("its state is unknown: {reason}")),
+            InstanceState::Unhealthy => self.defer_trouble(instance, reason.to_owned()),
+            InstanceState::Unknown => self.defer_trouble(instance, format!("its state is unknown: {reason}")),
             InstanceState::Unresponsive if !outlook.replaces => {
-                self.defer_trouble(attempt, format!("{reason}; too many fail at once to replace it"))
+                self.defer_trouble(instance, format!("{reason}; too many fail at once to replace it"))
             }
             InstanceState::Unresponsive | InstanceState::Dead | InstanceState::Gone
                 if node.care.heal == Heal::Report =>
             {
                 let slot = &attempt.slot;
                 self.defer_trouble(
-                    attempt,
+                    instance,
                     format!(
                         "{reason}; '{}' is described with `heal: report`: replace it with `occopus replace {} \
                          {slot}`",
@@ -143,20 +143,25 @@ impl<'a> Planner<'a> {
         Path::Blocked
     }
 
-    /// Defers what `attempt` needs, which has nothing to do with a change if it was made before that.
-    fn defer_trouble(&mut self, attempt: &Attempt, text: String) -> Path {
-        if attempt.generation >= self.first_of_change() {
-            return self.defer(attempt.slot.clone(), text);
+    /// Defers what an instance needs.
+    fn defer_trouble(&mut self, instance: &Instance, text: String) -> Path {
+        let slot = instance.attempt.slot.clone();
+        if !self.was_in_trouble(instance) {
+            return self.defer(slot, text);
         }
-        self.note(Note::Deferred { slot: attempt.slot.clone(), text, hold: None, earlier: true });
+        self.note(Note::Deferred { slot, text, hold: None, earlier: true });
         Path::Troubled
     }
 
-    /// The number of the description from which on instances were made by the change under way, or by the one
-    /// that is being undone.
-    fn first_of_change(&self) -> u64 {
-        let undone = self.situation.record.rollout.as_ref().and_then(|rollout| rollout.made_after);
-        undone.map_or(self.situation.generation.number, |kept| kept + 1)
+    /// Whether the trouble of an instance has nothing to do with the change under way: it is as described, was made
+    /// before, and if it fails its checks, it did so before, too.
+    fn was_in_trouble(&self, instance: &Instance) -> bool {
+        let attempt = &instance.attempt;
+        let failing = instance.verdict.as_ref().and_then(|verdict| verdict.failing.as_ref());
+        let began_later =
+            failing.is_some_and(|failing| failing.since >= self.situation.generation.created_at);
+        let is_older = attempt.generation < self.situation.first_of_change();
+        is_older && !began_later && self.reason_to_renew(attempt).is_none()
     }
 
     /// Defers filling a slot that has failed.
@@ -172,7 +177,7 @@ impl<'a> Planner<'a> {
     pub(super) fn failed_before(&self, node: &Node, slot: &Slot) -> bool {
         let generation = &self.situation.generation;
         let closed = self.closed.get(slot).into_iter().flatten();
-        let before = closed.filter(|attempt| attempt.generation < self.first_of_change());
+        let before = closed.filter(|attempt| attempt.generation < self.situation.first_of_change());
         let Some(last) = before.max_by_key(|attempt| attempt.created_at) else { return false };
         let now = generation.candidates(node, slot.index);
         let same = now.iter().any(|(_, one)| generation.instance_digest(node, one) == last.digest);
