@@ -78,10 +78,13 @@ impl Occopus {
         let mut cared_for: BTreeSet<InfraId> = BTreeSet::new();
         let mut cares = FuturesUnordered::new();
         while !run.stop.is_cancelled() {
+            // Of one that ends while they are listed, the list may not know it yet.
+            let before = cared_for.clone();
             let watched = meanwhile(&mut cares, &mut cared_for, self.watched(infras)).await;
             watcher.listed(watched.as_ref().map(drop));
             failures = if watched.is_err() { failures + 1 } else { 0 };
-            for record in watched.unwrap_or_default() {
+            let new = |record: &InfraRecord| !before.contains(&record.id);
+            for record in watched.unwrap_or_default().into_iter().filter(new) {
                 if cared_for.insert(record.id.clone()) {
                     watcher.began(&record);
                     cares.push(Care::new(self, record.id, &run, interval, watcher).go_on());
