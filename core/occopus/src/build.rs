@@ -6,16 +6,14 @@ use std::fmt;
 use jiff::Timestamp;
 use occopus_descriptor::diagnostic::Diagnostics;
 use occopus_descriptor::model::{Implementation, Infrastructure, Node, NodeDefinition};
-use occopus_engine::control::{
-    Built, Controller, Demolished, Effort, Pass, anticipate, assess, load, waiting_requests,
-};
+use occopus_engine::control::{Built, Controller, Demolished, Effort, Pass, anticipate, assess, load};
 use occopus_engine::enact::Failed;
 use occopus_engine::error::EngineError;
 use occopus_engine::hold::holds;
 use occopus_engine::ids::{AttemptId, InfraId};
 use occopus_engine::moves::{Moves, moves};
 use occopus_engine::plan::{Note, Order, Plan, Situation, What, plan, refusal};
-use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout, ScaleRequest};
+use occopus_engine::record::{Generation, Goal, InfraRecord, Rollout};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -375,10 +373,8 @@ impl Occopus {
         } else {
             (new_record(infra, &generation), Vec::new(), Moves::default())
         };
-        let requests = waiting_requests(&self.engine, infra).await?.into_iter();
-        let requests: Vec<ScaleRequest> =
-            requests.map(|(_, request)| request.renamed(&moves.renames)).collect();
-        anticipate(&requests, &mut record, &generation, &mut attempts);
+        let requests =
+            anticipate(&self.engine, &mut record, &generation, &mut attempts, &moves.renames).await?;
         let holds = holds(self.engine.store.as_ref(), infra, now).await?.renamed(&moves.renames);
         let situation = assess(&self.engine, (record, generation), attempts, holds, order, true).await;
         let mut plan = plan(&situation, &self.engine.policy);

@@ -25,6 +25,24 @@ fn workers(world: &World) -> Vec<Machine> {
     world.cloud.alive().into_iter().filter(|machine| machine.identity.slot.node == "worker").collect()
 }
 
+fn ids(machines: Vec<Machine>) -> Vec<String> {
+    machines.into_iter().map(|machine| machine.id).collect()
+}
+
+/// Waits until another machine is made than the first `count`.
+async fn until_made(world: &World, count: usize) {
+    while world.cloud.audit().len() == count {
+        world.wait(Duration::from_secs(1)).await;
+    }
+}
+
+/// Waits until another description is in force than the first.
+async fn until_changed(world: &World) {
+    while world.record().await.unwrap().unwrap().generation == 1 {
+        world.wait(Duration::from_millis(100)).await;
+    }
+}
+
 /// Versions of the living workers, as their records have them.
 async fn versions(world: &World) -> Vec<u64> {
     let attempts = world.attempts().await.unwrap();
@@ -48,9 +66,7 @@ fn a_hold_halts_a_rollout_within_seconds_and_it_goes_on_afterwards() {
             let process = world.process(None);
             let rolling = world.perform_in(&process, renew(shape().version("worker", 1)));
             let halting = async {
-                while world.cloud.audit().len() == made {
-                    world.wait(Duration::from_secs(1)).await;
-                }
+                until_made(&world, made).await;
                 world.perform(Op::Hold(kind, Some("worker".to_owned()))).await.unwrap();
                 world.wait(Duration::from_secs(10)).await;
                 world.cloud.changing_calls()
@@ -183,7 +199,7 @@ fn replacements_because_of_an_address_are_undone_with_the_change() {
 fn a_change_that_lacks_only_a_removal_is_not_undone() {
     simulate(async {
         let world = built(shape().node("old", 1, 1), Settings::default(), 1).await;
-        let kept: Vec<String> = workers(&world).into_iter().map(|machine| machine.id).collect();
+        let kept = ids(workers(&world));
         world.cloud.inject(Call::Destroy, vec![Fault::Refuse(ErrorKind::Auth); 40]);
         let Done::Built(Built::Failed { failures }) =
             world.perform(renew(shape().node("new", 1, 1))).await.unwrap()
@@ -195,7 +211,7 @@ fn a_change_that_lacks_only_a_removal_is_not_undone() {
         world.cloud.calm();
         world.perform(Op::Maintain).await.unwrap();
         world.check_settled().await.unwrap();
-        assert_eq!(workers(&world).into_iter().map(|machine| machine.id).collect::<Vec<_>>(), kept);
+        assert_eq!(ids(workers(&world)), kept);
     });
 }
 
@@ -212,9 +228,7 @@ fn what_failed_changes_have_left_is_undone_by_a_later_undoing() {
         let process = world.process(None);
         let changing = world.perform_in(&process, renew(bad(1)));
         let protecting = async {
-            while world.cloud.audit().len() == made {
-                world.wait(Duration::from_secs(1)).await;
-            }
+            until_made(&world, made).await;
             world.perform(protect).await.unwrap();
         };
         drop(tokio::join!(changing, protecting).0.unwrap());
@@ -249,11 +263,6 @@ fn a_scaling_request_a_loss_and_a_wish_during_a_rollout_are_all_done() {
     });
 }
 
-/// The slots of the machines made after the first `count`, in that order.
-fn made_since(world: &World, count: usize) -> Vec<String> {
-    world.cloud.audit().iter().skip(count).map(|machine| machine.identity.slot.to_string()).collect()
-}
-
 #[test]
 fn nothing_more_is_replaced_while_another_one_or_what_it_depends_on_is_missing() {
     for lost in ["worker/9", "db/1"] {
@@ -264,16 +273,20 @@ fn nothing_more_is_replaced_while_another_one_or_what_it_depends_on_is_missing()
             let rolling =
                 world.perform_in(&process, renew(shape().scaling("worker", 9, 9).version("worker", 1)));
             let losing = async {
-                while world.cloud.audit().len() == made {
-                    world.wait(Duration::from_secs(1)).await;
-                }
+                until_made(&world, made).await;
                 let alive = world.cloud.alive();
                 let victim = alive.iter().find(|machine| machine.identity.slot.to_string() == lost).unwrap();
                 world.cloud.kill(&victim.id);
             };
             let (done, ()) = tokio::join!(rolling, losing);
             assert_eq!(done.unwrap(), Done::Built(Built::Ready), "{lost}");
-            let made = made_since(&world, made);
+            let made: Vec<String> = world
+                .cloud
+                .audit()
+                .iter()
+                .skip(made)
+                .map(|machine| machine.identity.slot.to_string())
+                .collect();
             let healed = made.iter().position(|slot| slot == lost).unwrap();
             assert!(healed <= 1, "{lost} was lost when the first was being replaced: {made:?}");
             world.check_settled().await.unwrap();
@@ -287,13 +300,12 @@ fn after_a_failure_nothing_else_is_replaced() {
     simulate(async {
         let shape = Shape::new("shop").node("db", 1, 1).node("worker", 5, 5);
         let world = built(shape.clone(), Settings::default(), 1).await;
-        let ids = || workers(&world).into_iter().map(|machine| machine.id).collect::<Vec<_>>();
-        let before = ids();
+        let before = ids(workers(&world));
         let bad = shape.version("worker", 1).with("db", json!({"broken": true}));
         assert!(matches!(world.perform(renew(bad)).await.unwrap(), Done::Built(Built::Failed { .. })));
         world.check_settled().await.unwrap();
         assert_eq!(world.record().await.unwrap().unwrap().generation, 1);
-        let after = ids();
+        let after = ids(workers(&world));
         let touched = before.iter().filter(|id| !after.contains(id)).count();
         assert!(touched <= 1, "only the one under way: {before:?} {after:?}");
     });
@@ -304,16 +316,13 @@ fn after_a_new_instance_that_dies_nothing_else_is_replaced() {
     simulate(async {
         let shape = Shape::new("shop").node("db", 1, 1).node("worker", 5, 5);
         let world = built(shape.clone(), Settings::default(), 1).await;
-        let ids = || workers(&world).into_iter().map(|machine| machine.id).collect::<Vec<_>>();
-        let before = ids();
+        let before = ids(workers(&world));
         let made = world.cloud.audit().len();
         let process = world.process(None);
         let changing = world.perform_in(&process, renew(shape.version("worker", 1).version("db", 1)));
         let killing = async {
             // As long as the new description is in force, its db dies.
-            while world.record().await.unwrap().unwrap().generation == 1 {
-                world.wait(Duration::from_millis(100)).await;
-            }
+            until_changed(&world).await;
             while world.record().await.unwrap().unwrap().generation == 2 {
                 for machine in world.cloud.audit().iter().skip(made) {
                     if machine.identity.slot.node == "db" {
@@ -327,7 +336,7 @@ fn after_a_new_instance_that_dies_nothing_else_is_replaced() {
         assert!(matches!(done.unwrap(), Done::Built(Built::Failed { .. })));
         world.perform(Op::Maintain).await.unwrap();
         world.check_settled().await.unwrap();
-        let after = ids();
+        let after = ids(workers(&world));
         let touched = before.iter().filter(|id| !after.contains(id)).count();
         assert!(touched <= 2, "those until it is noticed: {before:?} {after:?}");
     });
@@ -344,14 +353,12 @@ fn a_failing_change_that_is_tried_again_destroys_nothing_either() {
     for (before, change) in changes {
         simulate(async {
             let world = built(before, Settings::default(), 1).await;
-            let alive =
-                |world: &World| world.cloud.alive().into_iter().map(|machine| machine.id).collect::<Vec<_>>();
-            let all = alive(&world);
+            let all = ids(world.cloud.alive());
             for _ in 0..3 {
                 let done = world.perform(renew(change.clone())).await.unwrap();
                 assert!(matches!(done, Done::Built(Built::Failed { .. })));
                 assert_eq!(world.record().await.unwrap().unwrap().generation, 1, "it is undone");
-                assert_eq!(alive(&world), all);
+                assert_eq!(ids(world.cloud.alive()), all);
             }
             world.check_settled().await.unwrap();
         });
@@ -405,9 +412,7 @@ fn what_fails_because_of_a_change_undoes_it() {
         let process = world.process(None);
         let changing = world.perform_in(&process, renew(shape().version("db", 1)));
         let breaking = async {
-            while world.record().await.unwrap().unwrap().generation == 1 {
-                world.wait(Duration::from_millis(100)).await;
-            }
+            until_changed(&world).await;
             // They do not find the new one.
             workers(&world).iter().for_each(|machine| world.cloud.set_healthy(&machine.id, false));
         };

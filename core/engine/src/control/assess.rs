@@ -10,6 +10,7 @@ use crate::ids::InfraId;
 use crate::journal::{generation_key, infra_key, read, read_all};
 use crate::judge::judge;
 use crate::lease::{LeaseInfo, inspect};
+use crate::names::Renames;
 use crate::observe::{find, observe};
 use crate::plan::{Instance, Order, Plan, Situation, plan};
 use crate::record::{Attempt, Generation, Goal, InfraRecord, Outcome, Phase, ScaleRequest};
@@ -150,9 +151,7 @@ pub async fn outlook(
     order: Order,
 ) -> Result<(Plan, Situation), EngineError> {
     let (mut record, generation, mut attempts) = load(engine, infra).await?;
-    let requests = super::waiting_requests(engine, infra).await?;
-    let requests: Vec<ScaleRequest> = requests.into_iter().map(|(_, request)| request).collect();
-    super::anticipate(&requests, &mut record, &generation, &mut attempts);
+    super::anticipate(engine, &mut record, &generation, &mut attempts, &Renames::default()).await?;
     let holds = holds(engine.store.as_ref(), infra, engine.clock.wall()).await?;
     let situation = assess(engine, (record, generation), attempts, holds, order, false).await;
     Ok((plan(&situation, &engine.policy), situation))

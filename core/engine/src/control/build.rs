@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::assess;
-use super::{Controller, OnPlan, Pass, ROUNDS, anticipate, waiting_requests};
+use super::{Controller, OnPlan, Pass, ROUNDS, anticipate};
 use crate::enact::Failed;
 use crate::error::EngineError;
 use crate::event::EventKind;
@@ -13,7 +13,7 @@ use crate::ids::AttemptId;
 use crate::moves::moves;
 use crate::names::{Names, Renames};
 use crate::plan::{Action, Note, What, plan, refusal, waits_for_others};
-use crate::record::{Generation, Goal, InfraRecord, Rollout, ScaleRequest};
+use crate::record::{Generation, Goal, InfraRecord, Rollout};
 
 /// How a build ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -122,9 +122,7 @@ impl Controller<'_> {
             renames.rename(attempt);
         }
         let holds = holds.renamed(renames);
-        let requests = waiting_requests(self.engine, &record.id).await?.into_iter();
-        let requests: Vec<ScaleRequest> = requests.map(|(_, request)| request.renamed(renames)).collect();
-        anticipate(&requests, &mut record, &generation, &mut attempts);
+        anticipate(self.engine, &mut record, &generation, &mut attempts, renames).await?;
         let situation = assess(self.engine, (record, generation), attempts, holds, order, true).await;
         refusal(&situation, &self.engine.policy).map_or(Ok(()), |why| Err(EngineError::Description(why)))
     }

@@ -9,6 +9,7 @@ use crate::event::{Event, EventKind};
 use crate::hold::holds;
 use crate::ids::InfraId;
 use crate::journal::{encode, infra_key, read, read_all};
+use crate::names::Renames;
 use crate::record::{Attempt, Generation, Goal, InfraRecord, ScaleChange, ScaleRequest};
 use crate::scaling::{Rescaled, Scaled, fold};
 use crate::store::{Batch, Key, StoreError, Table, Write};
@@ -170,17 +171,21 @@ impl Controller<'_> {
     }
 }
 
-/// As if all `requests` had been applied: what the next pass finds.
-pub fn anticipate(
-    requests: &[ScaleRequest],
+/// As if all waiting requests had been applied, which are returned: what the next pass finds once nodes are
+/// renamed as `renames` says.
+pub async fn anticipate(
+    engine: &Engine,
     record: &mut InfraRecord,
     generation: &Generation,
     attempts: &mut [Attempt],
-) {
-    if record.goal == Goal::Absent {
-        return;
+    renames: &Renames,
+) -> Result<Vec<ScaleRequest>, EngineError> {
+    let waiting = waiting_requests(engine, &record.id).await?.into_iter();
+    let requests: Vec<ScaleRequest> = waiting.map(|(_, request)| request.renamed(renames)).collect();
+    if record.goal == Goal::Present {
+        let rescaled = Rescaled::of(&requests, record, generation, attempts);
+        rescaled.put_targets(record);
+        attempts.iter_mut().for_each(|attempt| rescaled.named.mark(attempt));
     }
-    let rescaled = Rescaled::of(requests, record, generation, attempts);
-    rescaled.put_targets(record);
-    attempts.iter_mut().for_each(|attempt| rescaled.named.mark(attempt));
+    Ok(requests)
 }
